@@ -1,0 +1,69 @@
+-- passages.uses follows documents.version_id, whoever moves that pointer: in how many chunks of
+-- current documents a passage stands.
+
+create or replace function openbook.move_uses(gained bigint[], lost bigint[]) returns void
+language plpgsql
+set search_path = openbook, pg_temp
+as $$
+begin
+    -- Two runs may share passages: lock them in one order, then count.
+    perform from passages p
+    where p.id in (
+        select c.passage_id from chunks c join versions v using (content_id)
+        where v.id = any (gained || lost))
+    order by p.id
+    for update;
+
+    update passages p
+    set uses = p.uses + moved.step
+    from (
+        select c.passage_id, sum(flip.step) as step
+        from (
+            select unnest(gained) as version_id, 1 as step
+            union all
+            select unnest(lost), -1) flip
+        join versions v on v.id = flip.version_id
+        join chunks c using (content_id)
+        group by c.passage_id
+        having sum(flip.step) <> 0) moved
+    where p.id = moved.passage_id;
+end
+$$;
+
+create or replace function openbook.count_uses() returns trigger
+language plpgsql
+set search_path = openbook, pg_temp
+as $$
+declare
+    gained bigint[];
+    lost   bigint[];
+begin
+    if tg_op = 'INSERT' then
+        select array_agg(version_id) into gained from after_rows where version_id is not null;
+    elsif tg_op = 'DELETE' then
+        select array_agg(version_id) into lost from before_rows where version_id is not null;
+    else
+        select array_agg(a.version_id) filter (where a.version_id is not null),
+               array_agg(b.version_id) filter (where b.version_id is not null)
+        into gained, lost
+        from after_rows a join before_rows b using (id)
+        where a.version_id is distinct from b.version_id;
+    end if;
+    if gained is not null or lost is not null then
+        perform openbook.move_uses(coalesce(gained, '{}'), coalesce(lost, '{}'));
+    end if;
+    return null;
+end
+$$;
+
+create or replace trigger documents_inserted after insert on openbook.documents
+    referencing new table as after_rows
+    for each statement execute function openbook.count_uses();
+
+create or replace trigger documents_updated after update on openbook.documents
+    referencing old table as before_rows new table as after_rows
+    for each statement execute function openbook.count_uses();
+
+create or replace trigger documents_deleted after delete on openbook.documents
+    referencing old table as before_rows
+    for each statement execute function openbook.count_uses();

@@ -1,0 +1,78 @@
+"""Text to vectors: one interface, three implementations, shared by ingestion and search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.records import Usage
+from tasks.settings import Settings
+
+Spans = list[tuple[int, int]]
+
+
+class Tokenizer(Protocol):
+    """Counts and places tokens, so that chunks are measured in the embedding model's own units."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the vocabulary; chunks are cut anew when it changes."""
+
+    @property
+    def special_tokens(self) -> int:
+        """How many tokens the model adds to every text (such as [CLS] and [SEP])."""
+
+    def spans(self, texts: Sequence[str]) -> list[Spans]:
+        """The [start, end) character span of each token of each text, special tokens left out."""
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors.
+
+    `name` identifies the vectors' space: equal names mean comparable vectors. `usage` grows with
+    each call of `embed`.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def token_limit(self) -> int:
+        """The most tokens of one text that the model reads, special tokens included."""
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def usage(self) -> Usage: ...
+
+    @property
+    def usd_per_million_tokens(self) -> float: ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts: float32 [len(texts), dimensions], each row of length 1, in the given order.
+
+        Raises Rejected when one of the texts cannot be embedded (it names which), Retryable when
+        the endpoint stays unavailable, Fatal when no further call can succeed.
+        """
+
+
+def open_embedder(settings: Settings) -> Embedder:
+    """The embedder that the settings name. Heavy libraries are loaded here and not before."""
+    if settings.embedder == "hashing":
+        from tasks.embedders.hashing import HashingEmbedder
+
+        return HashingEmbedder()
+    if settings.embedder == "openai":
+        from tasks.embedders.openai import OpenAIEmbedder
+
+        return OpenAIEmbedder(settings)
+    from tasks.embedders.minilm import MiniLMEmbedder
+
+    return MiniLMEmbedder(settings.home)

@@ -1,0 +1,117 @@
+"""The values that travel between stages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One block of a parsed document, in reading order.
+
+    `category` is unstructured's name for it (Title, NarrativeText, ListItem, Table, CodeSnippet …).
+    `depth` is a heading's level, 1 for the outermost; None for what is not a heading.
+    `page` counts from 1: a pdf's page, a presentation's slide; `section` names a part that is not a
+    heading of the text itself, such as a spreadsheet's sheet.
+    """
+
+    text: str
+    category: str
+    depth: int | None = None
+    page: int | None = None
+    section: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a parser read from one file: `elements` in order, and what the file says of itself.
+
+    `title` comes from the content alone (never from the file's name), so that a rename changes
+    nothing; None where the content has no title.
+    """
+
+    format: str
+    title: str | None
+    elements: tuple[Element, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The document's text; chunks' offsets count its characters."""
+        return ELEMENT_SEPARATOR.join(element.text for element in self.elements)
+
+
+ELEMENT_SEPARATOR = "\n\n"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A passage of one document: what is embedded, found and cited.
+
+    `body` is the text between the characters `start` and `end` of the document's text (white space
+    may differ). `section` is the path of headings above it, outermost first, without the title.
+    `tokens` counts `embedded_text` in the embedding model's tokens, special tokens included.
+    """
+
+    ordinal: int
+    body: str
+    title: str | None
+    section: tuple[str, ...]
+    start: int
+    end: int
+    tokens: int
+    first_page: int | None = None
+    last_page: int | None = None
+
+    @cached_property
+    def embedded_text(self) -> str:
+        """Exactly what the embedder reads: the title, the section path, the body."""
+        return embedded_text(self.title, self.section, self.body)
+
+    @cached_property
+    def sha256(self) -> bytes:
+        """The identity under which the chunk's embedding is stored."""
+        return hashlib.sha256(self.embedded_text.encode()).digest()
+
+
+def embedded_text(title: str | None, section: tuple[str, ...], body: str) -> str:
+    """Put a chunk's context before its body, one line each where there is any."""
+    lines = (title or "", " > ".join(section), body)
+    return "\n".join(line for line in lines if line)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an embedder has consumed so far: input tokens, and dollars where they are charged."""
+
+    tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.tokens + other.tokens, self.usd + other.usd)
+
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(self.tokens - other.tokens, self.usd - other.usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result; `keyword_rank` and `dense_rank` are its places in each list, from 1."""
+
+    rank: int
+    score: float
+    path: str
+    title: str | None
+    section: str | None
+    page: int | None
+    text: str
+    source: str
+    document_id: int
+    version_id: int
+    chunk_id: int
+    keyword_rank: int | None
+    dense_rank: int | None

@@ -1,0 +1,124 @@
+"""The only reader of the environment: `OPENBOOK_*` variables, or a `.env` file beside the caller."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from tasks.errors import Fatal
+
+EMBEDDERS = ("minilm", "openai", "hashing")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured; each field is the variable `OPENBOOK_<FIELD>`."""
+
+    home: Path = Path.home() / ".openbook"
+    """Where the embedded servers, the model cache and staged files live."""
+    database_url: str | None = None
+    """A PostgreSQL 15+ with pgvector 0.8.4+; unset: the embedded server under `home`."""
+    embedder: str = "minilm"
+    """`minilm` (offline), `openai` (any OpenAI-compatible endpoint) or `hashing` (tests only)."""
+    embedding_model: str = "text-embedding-3-small"
+    """The model name sent to the endpoint; only for `openai`."""
+    embedding_url: str | None = None
+    """The endpoint's base URL, such as `http://host:8000/v1`; unset: OpenAI's own."""
+    embedding_key: str | None = None
+    """The endpoint's key; unset: `OPENAI_API_KEY`."""
+    embedding_dimensions: int | None = None
+    """Ask the endpoint for shortened vectors of this many dimensions; unset: the model's own."""
+    chunk_tokens: int = 256
+    """The largest chunk, in the embedding model's tokens, title and section path included."""
+    batch_files: int = 200
+    """How many files one task run takes."""
+    parse_workers: int = os.cpu_count() or 1
+    """How many parser processes run side by side."""
+    parse_seconds: float = 60.0
+    """The longest that one file may take to parse."""
+    parse_megabytes: int = 2048
+    """The most memory that one parser process may take."""
+    file_megabytes: int = 512
+    """The largest file that is read; larger ones are rejected."""
+    max_delete_share: float = 0.5
+    """A run stops before it removes more than this share of a source's documents (of 10 or more)."""
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from `environ`, or from the process environment over `./.env`.
+
+        Raises Fatal for a value that cannot be read, naming its variable.
+        """
+        if environ is None:
+            dotenv = {k: v for k, v in dotenv_values(".env").items() if v is not None}
+            environ = {**dotenv, **os.environ}
+        given = {
+            name: convert(f"OPENBOOK_{name.upper()}", value)
+            for name, convert in _CONVERTERS.items()
+            if (value := environ.get(f"OPENBOOK_{name.upper()}"))
+        }
+        given.setdefault("embedding_key", environ.get("OPENAI_API_KEY") or None)
+        settings = cls(**given)  # type: ignore[arg-type]
+        if settings.embedder not in EMBEDDERS:
+            raise Fatal(
+                f"OPENBOOK_EMBEDDER is {settings.embedder!r}",
+                f"Set it to one of {', '.join(EMBEDDERS)}.",
+            )
+        return settings
+
+
+def _text(_name: str, value: str) -> object:
+    return value
+
+
+def _path(_name: str, value: str) -> object:
+    return Path(value).expanduser().absolute()
+
+
+def _integer(name: str, value: str) -> object:
+    try:
+        number = int(value)
+    except ValueError:
+        raise Fatal(f"{name} is {value!r}", "Set it to a whole number.") from None
+    if number < 1:
+        raise Fatal(f"{name} is {value!r}", "Set it to 1 or more.")
+    return number
+
+
+def _number(name: str, value: str) -> object:
+    try:
+        number = float(value)
+    except ValueError:
+        raise Fatal(f"{name} is {value!r}", "Set it to a number.") from None
+    if not 0 <= number < float("inf"):
+        raise Fatal(f"{name} is {value!r}", "Set it to a number from 0.")
+    return number
+
+
+_CONVERTERS = {
+    "home": _path,
+    "database_url": _text,
+    "embedder": _text,
+    "embedding_model": _text,
+    "embedding_url": _text,
+    "embedding_key": _text,
+    "embedding_dimensions": _integer,
+    "chunk_tokens": _integer,
+    "batch_files": _integer,
+    "parse_workers": _integer,
+    "parse_seconds": _number,
+    "parse_megabytes": _integer,
+    "file_megabytes": _integer,
+    "max_delete_share": _number,
+}
+
+
+@cache
+def current() -> Settings:
+    """The process's settings, read once."""
+    return Settings.load()
