@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 class OpenbookError(Exception):
     """Base of every error that Openbook raises on purpose.
@@ -22,12 +24,30 @@ class OpenbookError(Exception):
 
 
 class Rejected(OpenbookError):
-    """One input (a file, a text, a line) cannot be used; the others go on."""
+    """One input (a file, a text, a line) cannot be used; the others go on.
+
+    `retry` says when the same input is worth another try: `never` (until it changes), `later` (with
+    a growing pause: the parser was killed, say) or `always` (something on this machine is missing).
+    """
+
+    retry: Literal["never", "later", "always"] = "never"
+
+
+class Killed(Rejected):
+    """Reading the input was ended for the time, memory or output that it took, or it crashed."""
+
+    retry = "later"
+
+
+class MissingTool(Rejected):
+    """The input needs a program that is not installed; the remedy names it."""
+
+    retry = "always"
 
 
 class Retryable(OpenbookError):
-    """The same call may succeed later: a busy server, a dropped connection, a file still written."""
+    """The same call may succeed later: a busy server, a lost connection, a file still written."""
 
 
 class Fatal(OpenbookError):
-    """Nothing further can succeed until someone acts: a wrong setting, missing rights, no quota."""
+    """Nothing can succeed until someone acts: a wrong setting, missing rights, no quota."""

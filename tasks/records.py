@@ -115,3 +115,19 @@ class Hit:
     chunk_id: int
     keyword_rank: int | None
     dense_rank: int | None
+
+
+def encode_path(name: bytes) -> str:
+    r"""A file name's bytes as text that Postgres can store: `\` as `\\`, non-UTF-8 as `\xNN`."""
+    return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def decode_path(path: str) -> bytes:
+    r"""The file name's bytes for a text made by `encode_path`."""
+    parts = path.encode().split(b"\\\\")
+    return b"\\".join(_unescape(part) for part in parts)
+
+
+def _unescape(part: bytes) -> bytes:
+    first, *escaped = part.split(b"\\x")
+    return first + b"".join(bytes([int(rest[:2], 16)]) + rest[2:] for rest in escaped)

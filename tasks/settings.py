@@ -1,10 +1,10 @@
-"""The only reader of the environment: `OPENBOOK_*` variables, or a `.env` file beside the caller."""
+"""The only reader of the environment: `OPENBOOK_*` variables, else a `.env` file in the folder."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Settings:
 
     home: Path = Path.home() / ".openbook"
     """Where the embedded servers, the model cache and staged files live."""
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
     """A PostgreSQL 15+ with pgvector 0.8.4+; unset: the embedded server under `home`."""
     embedder: str = "minilm"
     """`minilm` (offline), `openai` (any OpenAI-compatible endpoint) or `hashing` (tests only)."""
@@ -29,7 +29,7 @@ class Settings:
     """The model name sent to the endpoint; only for `openai`."""
     embedding_url: str | None = None
     """The endpoint's base URL, such as `http://host:8000/v1`; unset: OpenAI's own."""
-    embedding_key: str | None = None
+    embedding_key: str | None = field(default=None, repr=False)
     """The endpoint's key; unset: `OPENAI_API_KEY`."""
     embedding_dimensions: int | None = None
     """Ask the endpoint for shortened vectors of this many dimensions; unset: the model's own."""
@@ -46,7 +46,7 @@ class Settings:
     file_megabytes: int = 512
     """The largest file that is read; larger ones are rejected."""
     max_delete_share: float = 0.5
-    """A run stops before it removes more than this share of a source's documents (of 10 or more)."""
+    """A run stops before it removes more than this share of a source's documents."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -52,3 +52,32 @@ begin
 end
 $$;
 comment on function openbook.index_embeddings is 'Build the model''s HNSW index once it has enough rows for one to pay; below that an exact scan is faster. True if it was built now.';
+
+create or replace function openbook.activate_model(name text) returns void
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    model    models;
+    lacking  bigint;
+begin
+    select * into model from models m where m.name = activate_model.name;
+    if not found then
+        raise exception 'there is no model %', activate_model.name
+            using hint = 'See them with: openbook models.';
+    end if;
+    -- No text may become readable between the count and the switch.
+    lock table passages in share mode;
+    select count(*) into lacking
+    from passages p
+    where p.uses > 0
+      and not exists (select from embeddings e where e.model_id = model.id and e.sha256 = p.sha256);
+    if lacking > 0 then
+        raise exception 'the model % lacks % texts that readers see', activate_model.name, lacking
+            using hint = 'Buy them first: openbook reembed.';
+    end if;
+    update models m set serving = false where m.serving and m.id <> model.id;
+    update models m set serving = true where m.id = model.id and not m.serving;
+end
+$$;
+comment on function openbook.activate_model is 'Let search use the model of that name; refused while any text that readers see lacks its vector.';

@@ -78,6 +78,7 @@ create table contents (
     title          text,
     text           text not null,
     metadata       jsonb not null default '{}',
+    chunks         integer not null,
     created_at     timestamptz not null default now(),
     unique (collection_id, language, sha256, format, recipe)
 );
@@ -85,6 +86,7 @@ comment on table contents is 'One row a file content as read: immutable, shared 
 comment on column contents.sha256 is 'Of the file''s bytes.';
 comment on column contents.recipe is 'How text and chunks were made of the bytes: versions of the parser and chunker, tokenizer, chunk size.';
 comment on column contents.text is 'The extracted text; chunks'' offsets count its characters.';
+comment on column contents.chunks is 'How many it was cut into; fewer rows in chunks mean that some were lost.';
 comment on column contents.metadata is 'What the file says of itself: author, date, sender, sheet names …';
 
 create table documents (

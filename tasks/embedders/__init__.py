@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.errors import Rejected
 from tasks.records import Usage
 from tasks.settings import Settings
 
@@ -29,11 +30,33 @@ class Tokenizer(Protocol):
         """The [start, end) character span of each token of each text, special tokens left out."""
 
 
+class PoisonTexts(Rejected):
+    """Some texts of a call cannot be embedded; the others were, and need not be bought again.
+
+    `reasons` says why, by the text's position in the call. `vectors` is what `embed` would have
+    returned, float32 [texts, dimensions], with NaN in the rows of those positions.
+    """
+
+    retry = "later"
+
+    def __init__(self, reasons: Mapping[int, str], vectors: NDArray[np.float32]) -> None:
+        position, reason = next(iter(reasons.items()))
+        super().__init__(
+            f"{len(reasons)} of {len(vectors)} texts cannot be embedded: at {position}, {reason}",
+            "Change the text, or give the embedding model another try later.",
+        )
+        self.reasons = reasons
+        self.vectors = vectors
+
+    def __reduce__(self) -> tuple[type[PoisonTexts], Any]:
+        return type(self), (self.reasons, self.vectors)
+
+
 class Embedder(Protocol):
     """Turns texts into unit vectors.
 
     `name` identifies the vectors' space: equal names mean comparable vectors. `usage` grows with
-    each call of `embed`.
+    each call of `embed`. May be used by several threads at once.
     """
 
     @property
@@ -58,8 +81,9 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts: float32 [len(texts), dimensions], each row of length 1, in the given order.
 
-        Raises Rejected when one of the texts cannot be embedded (it names which), Retryable when
-        the endpoint stays unavailable, Fatal when no further call can succeed.
+        Raises PoisonTexts when some of the texts cannot be embedded (it holds the vectors of the
+        others), Retryable when the endpoint stays unavailable, Fatal when no further call can
+        succeed.
         """
 
 

@@ -1,0 +1,42 @@
+# quickstart: everything set up and the main job run.  test: everything checked.
+.PHONY: quickstart install test lint faults bench lock
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORE := .venv/core.installed
+DEV := .venv/dev.installed
+# What builds a package is pinned as well.
+PIP := PIP_CONSTRAINT=constraints-dev.txt $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
+
+quickstart: $(CORE)
+	@sh deployments/sample/quickstart.sh $(BIN)/openbook
+
+install: $(CORE)
+
+# The constraints list every package that is needed and no other (README, "Installed size"), so pip
+# resolves nothing.
+$(CORE): constraints.txt pyproject.toml
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(PIP) -r constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(DEV): $(CORE) constraints-dev.txt
+	$(PIP) -r constraints-dev.txt
+	@touch $@
+
+test: $(DEV)
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEV)
+	$(BIN)/python -m tests.bench
+
+# Needs uv; resolves pyproject.toml anew and pins what comes out.
+lock:
+	uv pip compile --quiet --universal --no-header --no-annotate --upgrade pyproject.toml -o constraints.txt
+	uv pip compile --quiet --universal --no-header --no-annotate --upgrade --all-extras -c constraints.txt pyproject.toml -o constraints-dev.txt

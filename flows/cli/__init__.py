@@ -1,0 +1,10 @@
+"""The `openbook` command: the same actions by hand.
+
+Exit codes: 0 done, 1 something was rejected or failed (and is named), 2 wrong usage. Libraries are
+loaded by the command that needs them, so that `openbook search` answers at once.
+"""
+
+from flows.cli import books, upkeep
+from flows.cli.group import main
+
+__all__ = ["books", "main", "upkeep"]

@@ -1,0 +1,198 @@
+"""Commands that read and fill the book: ingest, plan, search, status, sources."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.cli.group import FAILED, as_json, main, on_prefect, print_json
+from tasks.errors import Fatal
+from tasks.settings import current
+
+in_collection = click.option(
+    "--collection", default="default", show_default=True, help="The collection to work in."
+)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@in_collection
+@click.option(
+    "--language",
+    default="english",
+    show_default=True,
+    help="Language of a new folder's documents, as Postgres names its text search configurations.",
+)
+@click.option(
+    "--allow-mass-delete", is_flag=True, help="Go on although a folder lost most of its documents."
+)
+@as_json
+def ingest(
+    paths: tuple[Path, ...], collection: str, language: str, allow_mass_delete: bool, as_json: bool
+) -> None:
+    """Bring the documents of each folder PATH up to date; without PATH, of every known folder.
+
+    Only files that changed are read, and only texts never seen before are embedded. A file that
+    cannot be used is named with the reason, and the others go on.
+    """
+    from flows import show
+
+    reports = []
+    for folder in paths or known_folders():
+        with on_prefect(), show.progress(quiet=as_json):
+            from flows.ingest import ingest as ingest_flow
+
+            reports.append(
+                ingest_flow(
+                    folder=str(folder.absolute()),
+                    collection=collection,
+                    language=language,
+                    allow_mass_delete=allow_mass_delete,
+                )
+            )
+        if not as_json:
+            show.report(reports[-1])
+    if as_json:
+        print_json(reports[0] if len(reports) == 1 else _total(reports))
+    if any(report["rejected"] or report["pending"] for report in reports):
+        sys.exit(FAILED)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@in_collection
+@click.option("--language", default="english", show_default=True, help="As for ingest.")
+@as_json
+def plan(paths: tuple[Path, ...], collection: str, language: str, as_json: bool) -> None:
+    """Say what `ingest` would read, embed and spend, and change nothing."""
+    from flows import show
+    from tasks.database import connect
+    from tasks.embedders import open_embedder
+    from tasks.ingest.parse import ParserPool
+    from tasks.ingest.plan import plan as make_plan
+    from tasks.ingest.read import Reader
+
+    settings = current()
+    with connect(settings) as connection, ParserPool(settings) as pool:
+        embedder = open_embedder(settings)
+        reader = Reader(pool, embedder.tokenizer, settings)
+        plans = [
+            make_plan(
+                connection, folder, embedder, reader, collection=collection, language=language
+            )
+            for folder in paths or known_folders()
+        ]
+    if as_json:
+        values = [each.as_json() for each in plans]
+        print_json(values[0] if len(values) == 1 else {"plans": values})
+    else:
+        for each in plans:
+            show.plan(each)
+
+
+@main.command()
+@click.argument("query")
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Hits.")
+@click.option(
+    "--mode",
+    type=click.Choice(["hybrid", "dense", "keyword"]),
+    default="hybrid",
+    show_default=True,
+    help="Meaning and words, meaning alone, or words alone (BM25).",
+)
+@click.option(
+    "--filter",
+    "filter_text",
+    metavar="JSON",
+    help='Conditions on documents, such as \'{"format": "pdf", "path": {"prefix": "hr/"}}\'.',
+)
+@in_collection
+@as_json
+def search(
+    query: str, *, k: int, mode: str, filter_text: str | None, collection: str, as_json: bool
+) -> None:
+    """Find the passages that answer QUERY, with the file, section and page of each."""
+    from dataclasses import asdict
+
+    from tasks.retrieve.search import search as find
+
+    hits = find(query, k=k, mode=mode, filter=_parse_filter(filter_text), collection=collection)
+    if as_json:
+        print_json([asdict(hit) for hit in hits])
+    else:
+        from flows import show
+
+        show.hits(query, hits)
+
+
+@main.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Show sources, their documents, what is rejected, the models and the servers."""
+    from flows import show
+    from flows.server import server_url
+    from tasks.database import connect
+    from tasks.ingest.status import status as look
+
+    settings = current()
+    with connect(settings) as connection:
+        values = {**look(connection), "prefect": server_url(settings)}
+    if as_json:
+        print_json(values)
+    else:
+        show.status(values)
+
+
+@main.command()
+@as_json
+def sources(as_json: bool) -> None:
+    """List the folders that are kept in step."""
+    from dataclasses import asdict
+
+    from flows import show
+    from tasks.database import connect
+    from tasks.ingest.runs import sources as all_sources
+
+    with connect(current()) as connection:
+        found = all_sources(connection)
+    if as_json:
+        print_json([asdict(source) for source in found])
+    else:
+        show.sources(found)
+
+
+def known_folders() -> list[Path]:
+    from tasks.database import connect
+    from tasks.ingest.runs import sources as all_sources
+
+    with connect(current()) as connection:
+        folders = [Path(source.root) for source in all_sources(connection)]
+    if not folders:
+        raise Fatal("No folder is known yet", "Name one: openbook ingest PATH.")
+    return folders
+
+
+def _parse_filter(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"is no JSON: {error}", param_hint="--filter") from None
+    if not isinstance(value, dict):
+        raise click.BadParameter("must be a JSON object", param_hint="--filter")
+    return value
+
+
+def _total(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several runs as one: counts added up, lists joined, each run's own report under `runs`."""
+    total: dict[str, Any] = {"run_id": [report["run_id"] for report in reports]}
+    for name, value in reports[0].items():
+        if isinstance(value, (int, float)) and name != "run_id":
+            total[name] = sum(report[name] for report in reports)
+    total["rejected"] = [one for report in reports for one in report["rejected"]]
+    return {**total, "runs": reports}

@@ -1,0 +1,78 @@
+"""What all commands share: the group, its errors, JSON, and the Prefect server they run on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from tasks.errors import OpenbookError
+from tasks.settings import current
+
+FAILED = 1
+"""The exit code when something was rejected or failed; click's own 2 means wrong usage."""
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+class _Openbook(click.Group):
+    """Tells errors as sentences, or as JSON where JSON was asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OpenbookError as error:
+            if "--json" in sys.argv:
+                print_json({"error": error.message, "remedy": error.remedy or None})
+            click.echo(f"openbook: {error.message}", err=True)
+            if error.remedy:
+                click.echo(f"  {error.remedy}", err=True)
+            ctx.exit(FAILED)
+
+
+@click.group(cls=_Openbook, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("openbook"), prog_name="openbook")
+def main() -> None:
+    """Keep a folder of documents searchable, and answer from it.
+
+    Settings are OPENBOOK_* environment variables or lines of a .env file; the README lists them.
+    Without OPENBOOK_DATABASE_URL everything lives in an embedded Postgres under OPENBOOK_HOME.
+    """
+
+
+@contextmanager
+def on_prefect() -> Iterator[None]:
+    """Run flows against Prefect's configured server, else the one beside the database."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    if PREFECT_API_URL.value():
+        yield
+        return
+    from flows.server import ensure_server
+
+    # This process is watched by the person who started it; the heartbeat would cost a second.
+    with temporary_settings(
+        {
+            PREFECT_API_URL: ensure_server(current()),
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        }
+    ):
+        yield
+
+
+def print_json(value: object) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")

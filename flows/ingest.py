@@ -1,0 +1,210 @@
+"""Keep the book in step with a folder: scan it, read what moved, embed what is new, publish.
+
+One run a source at a time. The walk is one task run; the files that moved are taken in batches, a
+task run each, of which a few are under way at once: while one is parsed by child processes, another
+is embedded or published.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture
+from prefect.runtime import task_run
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from tasks.database import connect, hold
+from tasks.embedders import Embedder, open_embedder
+from tasks.errors import Fatal, Retryable
+from tasks.ingest.embed import embed, missing_texts, serving_model
+from tasks.ingest.parse import ParserPool
+from tasks.ingest.publish import index, publish
+from tasks.ingest.read import Reader, read_batch
+from tasks.ingest.runs import (
+    Report,
+    count_scan,
+    finish_run,
+    load_run,
+    register_source,
+    running_since,
+    start_run,
+)
+from tasks.ingest.scan import Scan, scan
+from tasks.ingest.store import pending_documents, pending_ids
+from tasks.settings import current
+
+_BATCHES_AT_ONCE = 2
+_BATCHES_AHEAD = 4
+
+
+@flow(
+    name="ingest",
+    flow_run_name="ingest {folder}",
+    task_runner=ThreadPoolTaskRunner[Any](max_workers=_BATCHES_AT_ONCE),  # type: ignore[arg-type]
+)
+def ingest(
+    folder: str,
+    collection: str = "default",
+    language: str = "english",
+    allow_mass_delete: bool = False,
+) -> dict[str, Any]:
+    """Bring the documents of a folder up to date, and report what was done.
+
+    Args:
+        folder: The folder whose files are to be searchable; registered as a source on first use.
+        collection: The collection that its documents belong to.
+        language: The text search configuration of its documents, such as english or german.
+        allow_mass_delete: Go on although the folder lost most of its documents.
+    """
+    settings = current()
+    with connect(settings, autocommit=True) as connection:
+        source = register_source(connection, Path(folder), collection, language)
+        with hold(connection, "ingest", source.id) as held:
+            if not held:
+                raise Retryable(
+                    f"{source.root} is held by {running_since(connection, source.id)}",
+                    "Wait until that run ends; one run a source works at a time.",
+                )
+            model_id = serving_model(connection, _embedder())
+            run = start_run(connection, source.id, model_id)
+            try:
+                scanned = scan_folder(source.id, source.root, allow_mass_delete)
+                count_scan(connection, run.id, scanned)
+                _ingest_batches(run.id, pending_ids(connection, source.id), settings.batch_files)
+                index(connection, model_id)
+            except BaseException as error:
+                finish_run(connection, run.id, error=str(error) or type(error).__name__)
+                raise
+            report = finish_run(connection, run.id)
+    _leave_artifacts(report)
+    return report.as_json()
+
+
+def _batch_name() -> str:
+    return f"ingest {len(task_run.parameters['document_ids'])} files"
+
+
+def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Retry only what says that it may pass by itself."""
+    return isinstance(state.result(raise_on_failure=False), Retryable)
+
+
+@task(name="scan", task_run_name="scan {root}")
+def scan_folder(source_id: int, root: str, allow_mass_delete: bool) -> Scan:
+    """Walk the folder and mark in the database what is to be read and what is gone."""
+    settings = current()
+    with connect(settings) as connection:
+        return scan(
+            connection,
+            source_id,
+            Path(root),
+            recipe=_reader().recipe,
+            max_bytes=settings.file_megabytes << 20,
+            max_delete_share=None if allow_mass_delete else settings.max_delete_share,
+        )
+
+
+@task(
+    name="ingest batch",
+    task_run_name=_batch_name,
+    retries=3,
+    retry_delay_seconds=[2, 10, 30],
+    retry_jitter_factor=0.5,
+    retry_condition_fn=may_pass,
+)
+def ingest_batch(run_id: int, document_ids: list[int]) -> None:
+    """Read, embed and publish those of the documents that are still pending."""
+    with connect(current()) as connection:
+        run = load_run(connection, run_id)
+        pending = pending_documents(connection, document_ids)
+        batch = read_batch(connection, run, pending, _reader())
+        contents = [content_id for _, content_id in batch.contents]
+        missing = missing_texts(connection, run.model_id, contents)
+        purchase = embed(connection, _embedder(), run.model_id, missing)
+        publish(connection, run_id, batch.contents, batch.refusals, purchase)
+
+
+def _ingest_batches(run_id: int, document_ids: Sequence[int], size: int) -> None:
+    """Run the batches, a few submitted ahead; all of them end before the first error is told."""
+    under_way: deque[PrefectFuture[Any]] = deque()
+    errors: list[BaseException] = []
+
+    def settle() -> None:
+        outcome = under_way.popleft().result(raise_on_failure=False)
+        if isinstance(outcome, BaseException):
+            errors.append(outcome)
+
+    for ids in _batches(document_ids, size):
+        if len(under_way) == _BATCHES_AHEAD:
+            settle()
+        if any(isinstance(error, Fatal) for error in errors):
+            break
+        under_way.append(ingest_batch.submit(run_id, ids))
+    while under_way:
+        settle()
+    if errors:
+        raise errors[0]
+
+
+def _batches(ids: Sequence[int], size: int) -> Iterator[list[int]]:
+    remaining = iter(ids)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _leave_artifacts(report: Report) -> None:
+    counts = (
+        "seen", "new", "changed", "unchanged", "renamed", "deleted", "pending",
+        "chunks", "embedded", "reused", "tokens", "usd", "seconds",
+    )  # fmt: skip
+    row = report.as_json()
+    key = "".join(c if c.isalnum() else "-" for c in report.source.lower()).strip("-") or "source"
+    create_table_artifact(
+        key=f"ingest-{key}",
+        table=[{**{name: row[name] for name in counts}, "rejected": len(report.rejected)}],
+        description=f"Run {report.run_id} of {report.source}",
+    )
+    create_markdown_artifact(
+        key=f"ingest-{key}-rejected",
+        markdown=_rejected_markdown(report),
+        description=f"Files of {report.source} that could not be used",
+    )
+
+
+def _rejected_markdown(report: Report) -> str:
+    if not report.rejected:
+        return "No file is rejected."
+    rows = [
+        f"| {_cell(one.path)} | {_cell(one.reason)} | {_cell(one.remedy or '')} |"
+        for one in report.rejected
+    ]
+    return "\n".join(["| file | reason | what to do |", "|---|---|---|", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+@cache
+def _embedder() -> Embedder:
+    return open_embedder(current())
+
+
+@cache
+def _reader() -> Reader:
+    settings = current()
+    lasting = ExitStack()
+    atexit.register(lasting.close)
+    pool = lasting.enter_context(ParserPool(settings))
+    return Reader(pool, _embedder().tokenizer, settings)

@@ -1,0 +1,193 @@
+"""What the command line prints for people: tables, hits and progress on a terminal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tasks.errors import OpenbookError
+
+if TYPE_CHECKING:
+    from tasks.ingest.plan import Plan
+    from tasks.ingest.runs import Source
+    from tasks.records import Hit
+    from tasks.upkeep.models import Model
+
+_REJECTED_SHOWN = 20
+_POLL_SECONDS = 0.5
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def report(values: dict[str, Any]) -> None:
+    """One line of what the run did, and the files that it could not use."""
+    files = [
+        f"{values[name]:,} {name}"
+        for name in ("new", "changed", "renamed", "deleted", "unchanged", "pending")
+        if values[name]
+    ]
+    parts = [
+        *(files or ["nothing there"]),
+        f"{values['embedded']:,} chunks embedded",
+        f"{values['reused']:,} reused",
+        dollars(values["usd"]),
+        f"{values['seconds']:.1f} s",
+    ]
+    console.print(Text(" · ".join(parts), style="bold"))
+    _rejected(values["rejected"])
+
+
+def plan(made: Plan) -> None:
+    """What a run of the folder would do."""
+    values = made.as_json()
+    parts = [
+        f"{made.pending:,} of {made.seen:,} files to read",
+        f"{made.renamed:,} renamed",
+        f"{made.deleted:,} deleted",
+        f"{made.chunks:,} chunks",
+        f"{made.embed:,} to embed ({made.tokens:,} tokens)",
+        dollars(made.usd),
+    ]
+    console.print(Text(f"{made.folder}: " + " · ".join(parts), style="bold"))
+    _rejected(values["rejected"])
+
+
+def dollars(usd: float) -> str:
+    """An amount with cents, or with as many digits as a small one needs."""
+    return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.6f}"
+
+
+def hits(query: str, found: Sequence[Hit]) -> None:
+    """The hits, best first, each with the place where it stands."""
+    if not found:
+        console.print(f"Nothing found for {query!r}.", markup=False)
+    for hit in found:
+        place = [hit.path]
+        if hit.section:
+            place.append(hit.section)
+        if hit.page is not None:
+            place.append(f"page {hit.page}")
+        ranks = [
+            f"{name} {rank}"
+            for name, rank in (("words", hit.keyword_rank), ("meaning", hit.dense_rank))
+            if rank is not None
+        ]
+        line = Text(f"{hit.rank:>2}  ", style="bold")
+        line.append(" · ".join(place), style="cyan")
+        line.append(f"  ({', '.join(ranks)})", style="dim")
+        console.print(line)
+        console.print(Padding(Text(_excerpt(hit.text)), (0, 0, 1, 4)))
+
+
+def sources(found: Sequence[Source]) -> None:
+    """The folders that are kept in step."""
+    table = Table("name", "folder", "collection", "language", box=None)
+    for source in found:
+        table.add_row(*map(escape, (source.name, source.root, source.collection, source.language)))
+    console.print(table if found else "No folder is known yet; name one: openbook ingest PATH.")
+
+
+def models(found: Sequence[Model]) -> None:
+    """The embedding models, and how much of the readable text each has covered."""
+    table = Table("model", "dimensions", "covered", "search uses it", box=None)
+    for model in found:
+        covered = f"{model.covered:,} of {model.texts:,}"
+        table.add_row(
+            escape(model.name), f"{model.dimensions}", covered, "yes" if model.serving else "no"
+        )
+    console.print(table)
+
+
+def status(values: dict[str, Any]) -> None:
+    """Sources with their documents, rejected files, models and servers."""
+    table = Table(
+        "source", "folder", "current", "pending", "rejected", "chunks", "last run", box=None
+    )
+    for source in values["sources"]:
+        table.add_row(
+            escape(source["name"]),
+            escape(source["root"]),
+            *(f"{source[name]:,}" for name in ("current", "pending", "rejected", "chunks")),
+            f"{source['last_run']:%Y-%m-%d %H:%M} {source['outcome']}"
+            if source["last_run"]
+            else "never",
+        )
+    console.print(table)
+    _rejected(values["rejected"])
+    for model in values["models"]:
+        serving = "serving" if model["serving"] else "not serving"
+        console.print(
+            f"model {model['name']}: {model['embeddings']:,} embeddings, {serving}", markup=False
+        )
+    console.print(f"Postgres {values['postgres']}, pgvector {values['pgvector']}", markup=False)
+    console.print(f"Prefect  {values['prefect'] or 'no server of ours runs'}", markup=False)
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[None]:
+    """On a terminal, a bar of the files that the newest run has dealt with, from the database."""
+    if quiet or not console.is_terminal:
+        yield
+        return
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(ended,), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _watch(ended: threading.Event) -> None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from tasks.database import connect
+    from tasks.ingest.status import newest_run
+    from tasks.settings import current
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("files"), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bars:
+        bar = bars.add_task("starting", total=None)
+        try:
+            with connect(current(), autocommit=True) as connection:
+                total = 0
+                while not ended.wait(_POLL_SECONDS):
+                    pending = newest_run(connection)
+                    if pending is not None:
+                        total = max(total, pending)
+                        bars.update(
+                            bar, description="reading", total=total, completed=total - pending
+                        )
+        except OpenbookError:
+            return  # the run itself tells what is wrong
+
+
+def _rejected(rejected: Sequence[dict[str, Any]]) -> None:
+    for one in rejected[:_REJECTED_SHOWN]:
+        line = Text("rejected ", style="red")
+        line.append(_printable(one["path"]), style="cyan")
+        line.append(f": {one['reason']}. {one['remedy'] or ''}")
+        console.print(line)
+    if len(rejected) > _REJECTED_SHOWN:
+        console.print(f"… and {len(rejected) - _REJECTED_SHOWN} more: openbook status --json")
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
+
+
+def _excerpt(text: str, limit: int = 400) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1].rsplit(" ", 1)[0] + " …"

@@ -1,0 +1,255 @@
+-- Search: from a query to explained hits in one statement. A keyword list and a dense list, fused by
+-- rank, placed in the documents that readers see. k hits come back whenever k exist:
+--
+-- a filter that leaves few chunks is applied first, and both lists are exact over what it leaves;
+-- otherwise the lists are made first, the filter takes from them, and they are made longer until
+-- enough is left. The dense list ends in an exact scan when its index has no more to give.
+
+create or replace function openbook.placements(condition text, as_of timestamptz) returns text
+language sql immutable
+set search_path = pg_catalog
+return format(
+    'chunks c
+     join contents n on n.id = c.content_id
+     join versions v on v.content_id = n.id
+     join documents d on %s
+     join sources s on s.id = d.source_id
+     where s.collection_id = $2 and %s',
+    case when as_of is null then 'd.version_id = v.id'
+         else 'd.id = v.document_id and v.valid_from <= $3 and (v.valid_to > $3) is not false' end,
+    coalesce(condition, 'true'));
+comment on function openbook.placements is 'SQL: the chunks that readers see, or saw at the time $3, in the collection $2 under a filter''s condition with its binds $1.';
+
+create or replace function openbook.admitted(
+    collection bigint, condition text, binds jsonb[], as_of timestamptz, most integer)
+returns bigint[]
+language plpgsql stable
+set search_path = openbook, pg_temp
+as $$
+declare
+    places    bigint;
+    passages  bigint[];
+begin
+    execute format(
+        'select count(*), array_agg(distinct few.passage_id)
+         from (select c.passage_id from %s limit $4) few', openbook.placements(condition, as_of))
+    into places, passages
+    using binds, collection, as_of, most + 1;
+    return case when places > most then null else coalesce(passages, '{}') end;
+end
+$$;
+comment on function openbook.admitted is 'The passages that a filter admits; null when they stand in more than `most` chunks.';
+
+create or replace function openbook.admissible(
+    list bigint[], collection bigint, condition text, binds jsonb[])
+returns bigint[]
+language plpgsql stable
+set search_path = openbook, pg_temp
+as $$
+begin
+    if condition is not null then
+        execute format(
+            'select array_agg(l.id order by l.place)
+             from unnest($4) with ordinality l (id, place)
+             where exists (select from %s and c.passage_id = l.id)',
+            openbook.placements(condition, null))
+        into list
+        using binds, collection, null::timestamptz, list;
+    end if;
+    return coalesce(list, '{}');
+end
+$$;
+comment on function openbook.admissible is 'Those of a list''s passages that a filter admits, in their order.';
+
+create or replace function openbook.keyword_list(
+    collection bigint, query text, depth integer, admitted bigint[], condition text, binds jsonb[])
+returns bigint[]
+language plpgsql stable
+set search_path = openbook, pg_temp
+as $$
+declare
+    reach  integer := depth;
+    found  bigint[];
+    list   bigint[];
+begin
+    loop
+        found := array(
+            select b.passage_id from openbook.bm25(collection, query, reach, admitted) b);
+        exit when admitted is not null;
+        list := openbook.admissible(found, collection, condition, binds);
+        if cardinality(list) >= depth or cardinality(found) < reach then
+            return list[:depth];
+        end if;
+        reach := 2 * reach * depth / greatest(cardinality(list), depth / 50, 1);
+    end loop;
+    return found;
+end
+$$;
+comment on function openbook.keyword_list is 'The `depth` passages that match the query best, of those that the filter admits.';
+
+create or replace function openbook.dense_list(
+    collection bigint, model openbook.models, embedding halfvec, depth integer,
+    admitted bigint[], condition text, binds jsonb[])
+returns bigint[]
+language plpgsql stable
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    vectors   constant text := format('openbook.embeddings_%s e', model.id);
+    distance  constant text := format('e.embedding::halfvec(%s) <=> $4', model.dimensions);
+    indexed   constant boolean :=
+        to_regclass(format('openbook.embeddings_%s_hnsw', model.id)) is not null;
+    settings  constant text[] := array[
+        current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
+    scope     text := 'p.id = any ($6)';
+    reach     integer := depth + depth / 4;
+    read      integer;
+    list      bigint[];
+begin
+    perform set_config('hnsw.iterative_scan', 'strict_order', true);
+    while admitted is null and reach <= 20000 loop
+        perform set_config('hnsw.ef_search', least(reach, 1000)::text, true);
+        execute format(
+            'with nearest as materialized (
+                 select e.sha256, %1$s as distance from %2$s order by %1$s limit $5
+             )
+             select (select count(*) from nearest),
+                    array_agg(p.id order by nearest.distance, p.id)
+             from nearest
+             join passages p using (sha256)
+             where p.collection_id = $2 and p.uses > 0', distance, vectors)
+        into read, list
+        using binds, collection, null::timestamptz, embedding, reach;
+        list := openbook.admissible(list, collection, condition, binds);
+        exit when cardinality(list) >= depth or read < reach and not indexed;
+        reach := reach * greatest(4, 2 * depth / greatest(cardinality(list), 1));
+        list := null;
+    end loop;
+    perform set_config('hnsw.iterative_scan', settings[1], true);
+    perform set_config('hnsw.ef_search', settings[2], true);
+
+    if list is null then
+        if admitted is null then
+            scope := 'p.collection_id = $2 and p.uses > 0' || coalesce(
+                format(' and exists (select from %s and c.passage_id = p.id)',
+                       openbook.placements(condition, null)), '');
+        end if;
+        -- Plus nothing: an order that no index has.
+        execute format(
+            'select array_agg(n.id)
+             from (
+                 select p.id from passages p join %s using (sha256) where %s
+                 order by (%s) + 0, p.id limit $5) n', vectors, scope, distance)
+        into list
+        using binds, collection, null::timestamptz, embedding, depth, admitted;
+    end if;
+    return coalesce(list[:depth], '{}');
+end
+$$;
+comment on function openbook.dense_list is 'The `depth` passages nearest to the embedding, of those that the filter admits.';
+
+-- Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009.
+create or replace function openbook.fused(keyword bigint[], dense bigint[])
+returns table (passage_id bigint, score double precision, keyword_rank integer, dense_rank integer)
+language sql immutable
+set search_path = pg_catalog
+as $$
+    select coalesce(k.id, d.id), coalesce(1.0 / (60 + k.rank), 0) + coalesce(1.0 / (60 + d.rank), 0),
+           k.rank, d.rank
+    from (select id, rank::integer from unnest(keyword) with ordinality u (id, rank)) k
+    full join (select id, rank::integer from unnest(dense) with ordinality u (id, rank)) d
+        on d.id = k.id;
+$$;
+comment on function openbook.fused is 'Two ranked lists of passages as one.';
+
+create or replace function openbook.search(
+    query text,
+    k integer default 10,
+    mode text default 'hybrid',
+    filter jsonb default '{}',
+    collection text default 'default',
+    embedding halfvec default null,
+    as_of timestamptz default null)
+returns table (
+    rank integer, score double precision,
+    source text, path text, title text, section text, page integer, text text,
+    keyword_rank integer, dense_rank integer,
+    document_id bigint, version_id bigint, chunk_id bigint)
+language plpgsql stable
+set search_path = openbook, public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    few        constant integer := 5000;
+    depth      constant integer := greatest(k, 100);
+    within     bigint := (select c.id from collections c where c.name = search.collection);
+    model      models;
+    condition  text;
+    binds      jsonb[];
+    admitted   bigint[];
+    keyword    bigint[] := '{}';
+    dense      bigint[] := '{}';
+begin
+    if within is null then
+        raise exception 'there is no collection %', coalesce(quote_literal(search.collection), 'null')
+            using errcode = 'invalid_parameter_value', hint = 'See the table openbook.collections.';
+    elsif search.mode is null or search.mode not in ('hybrid', 'dense', 'keyword') then
+        raise exception 'there is no mode %', coalesce(quote_literal(search.mode), 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Modes are hybrid, dense and keyword.';
+    elsif k is null or k not between 1 and 1000 then
+        raise exception 'k is %', coalesce(k::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Ask for 1 to 1000 hits.';
+    end if;
+
+    if search.mode <> 'keyword' then
+        select * into model from models m where m.serving;
+        search.embedding := coalesce(search.embedding, (
+            select q.embedding from query_embeddings q
+            where q.model_id = model.id and q.sha256 = sha256(convert_to(search.query, 'UTF8'))));
+        if search.embedding is null then
+            search.mode := 'keyword';
+            raise notice 'searched by keywords alone: the query''s embedding is not known'
+                using hint = 'Ask the same once with `openbook search`, which stores it; or pass embedding =>.';
+        elsif vector_dims(search.embedding) is distinct from model.dimensions then
+            raise exception 'the embedding has % dimensions, the model % has %',
+                vector_dims(search.embedding), model.name, model.dimensions
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Embed the query with the model that serves; see the table openbook.models.';
+        end if;
+    end if;
+
+    if search.filter <> '{}' then
+        select f.condition, f.binds into condition, binds
+        from openbook.filter_condition(search.filter, 0, '{}') f;
+    end if;
+    if condition is not null or as_of is not null then
+        admitted := openbook.admitted(
+            within, condition, binds, as_of, case when as_of is null then few end);
+    end if;
+    if search.mode <> 'dense' then
+        keyword := openbook.keyword_list(within, search.query, depth, admitted, condition, binds);
+    end if;
+    if search.mode <> 'keyword' then
+        dense := openbook.dense_list(
+            within, model, search.embedding, depth, admitted, condition, binds);
+    end if;
+
+    return query execute format(
+        'select (row_number() over (order by f.score desc, h.chunk_id))::integer,
+                f.score, h.source, h.path, p.title, p.section, h.page, p.body,
+                f.keyword_rank, f.dense_rank, h.document_id, h.version_id, h.chunk_id
+         from (
+             select * from openbook.fused($4, $5) order by score desc
+             fetch first ($6) rows with ties) f
+         join passages p on p.id = f.passage_id
+         cross join lateral (
+             select s.name as source, d.path, c.first_page as page,
+                    d.id as document_id, v.id as version_id, c.id as chunk_id
+             from %s and c.passage_id = f.passage_id
+             order by c.id limit $6) h
+         order by 1
+         limit $6', openbook.placements(condition, as_of))
+    using binds, within, as_of, keyword, dense, k;
+end
+$$;
+comment on function openbook.search is 'The k best chunks for a query among the documents that readers see, or saw at the time as_of. mode: hybrid, dense or keyword. filter: see openbook.filter_condition(). embedding: the query''s, when openbook.query_embeddings does not have it. keyword_rank and dense_rank: places in the two lists, from 1; score: both fused, comparable within one result.';

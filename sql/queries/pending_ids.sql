@@ -1,0 +1,1 @@
+select id from documents where source_id = %(source)s and status = 'pending' order by path;

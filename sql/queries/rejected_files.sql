@@ -1,0 +1,4 @@
+select d.path, d.reason, d.remedy
+from documents d
+where d.source_id = %(source)s and d.status = 'rejected'
+order by d.path;

@@ -1,0 +1,1 @@
+select count(*) from documents where source_id = %(source)s and status = 'pending';

@@ -1,0 +1,17 @@
+select s.name, s.root, c.name as collection,
+       d.current, d.pending, d.rejected, d.deleted, d.chunks,
+       r.id as run_id, r.started_at as last_run, r.outcome, r.error
+from sources s
+join collections c on c.id = s.collection_id
+cross join lateral (
+    select count(*) filter (where d.status = 'current') as current,
+           count(*) filter (where d.status = 'pending') as pending,
+           count(*) filter (where d.status = 'rejected') as rejected,
+           count(*) filter (where d.status = 'deleted') as deleted,
+           coalesce(sum((select count(*) from versions v join chunks using (content_id)
+                         where v.id = d.version_id)), 0)::bigint as chunks
+    from documents d
+    where d.source_id = s.id) d
+left join lateral (
+    select * from runs r where r.source_id = s.id order by r.id desc limit 1) r on true
+order by s.name;

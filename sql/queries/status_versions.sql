@@ -1,0 +1,2 @@
+select current_setting('server_version') as postgres,
+       (select extversion from pg_extension where extname = 'vector') as pgvector;

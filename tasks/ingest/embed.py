@@ -1,0 +1,111 @@
+"""Buy the vectors that are missing, each text once, and keep every batch that arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pgvector import HalfVector
+from psycopg import Connection
+
+from tasks.database import query
+from tasks.embedders import Embedder
+from tasks.errors import Fatal
+from tasks.records import Usage
+
+_SLICE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """How many texts were sent to the embedder, and what that used."""
+
+    texts: int
+    usage: Usage
+
+
+def add_model(connection: Connection, embedder: Embedder) -> int:
+    """The id of the embedder's model, registered with its partition when it is new."""
+    row = connection.execute(
+        "select openbook.add_model(%s, %s, %s)",
+        (embedder.name, embedder.dimensions, embedder.token_limit),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def serving_model(connection: Connection, embedder: Embedder) -> int:
+    """The id of the embedder's model, which must be the one that search uses.
+
+    The first model that a database meets serves. Raises Fatal when another one does.
+    """
+    model_id = add_model(connection, embedder)
+    row = connection.execute("select id, name from models where serving").fetchone()
+    if row is None or row[0] != model_id:
+        raise Fatal(
+            f"Search uses the model {row[1] if row else 'none'}, not {embedder.name}",
+            "Set OPENBOOK_EMBEDDER back, or change over: openbook reembed, then "
+            f"openbook models activate {embedder.name}.",
+        )
+    return model_id
+
+
+def missing_texts(connection: Connection, model_id: int, content_ids: Sequence[int]) -> list[bytes]:
+    """The hashes of the contents' texts that have no vector under the model yet."""
+    parameters = {"model": model_id, "contents": list(content_ids)}
+    return [bytes(row[0]) for row in connection.execute(query("embed_missing"), parameters)]
+
+
+def embed(
+    connection: Connection, embedder: Embedder, model_id: int, sha256s: Sequence[bytes]
+) -> Purchase:
+    """Embed those of the texts that have no vector under the model when their turn comes.
+
+    Works in its own transactions: one a slice of texts, committed as it arrives. Runs that need the
+    same text at the same time buy it once: a slice takes a lock a text, whoever comes second waits
+    and finds it there.
+    """
+    connection.commit()
+    before = embedder.usage
+    bought = 0
+    taken: list[bytes] = []
+    for some in _slices(sha256s):
+        with connection.transaction():
+            rows = connection.execute(
+                query("embed_lock"), {"model": model_id, "sha256s": some}
+            ).fetchall()
+            mine = [bytes(sha256) for sha256, locked in rows if locked]
+            taken += [bytes(sha256) for sha256, locked in rows if not locked]
+            bought += _buy(connection, embedder, model_id, mine)
+    for some in _slices(sorted(taken)):
+        with connection.transaction():
+            connection.execute(query("embed_wait"), {"model": model_id, "sha256s": some})
+            bought += _buy(connection, embedder, model_id, some)
+    return Purchase(bought, embedder.usage - before)
+
+
+def _slices(sha256s: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(sha256s), _SLICE):
+        yield sha256s[start : start + _SLICE]
+
+
+def _buy(
+    connection: Connection, embedder: Embedder, model_id: int, sha256s: Sequence[bytes]
+) -> int:
+    """Embed and insert what is still missing of `sha256s`, whose locks the caller holds."""
+    rows = connection.execute(
+        query("embed_texts"), {"model": model_id, "sha256s": list(sha256s)}
+    ).fetchall()
+    if not rows:
+        return 0
+    vectors = embedder.embed([text for _, text in rows])
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "copy embeddings (model_id, sha256, embedding) from stdin with (format binary)"
+        ) as copy,
+    ):
+        copy.set_types(("int8", "bytea", "halfvec"))
+        for (sha256, _), vector in zip(rows, vectors, strict=True):
+            copy.write_row((model_id, sha256, HalfVector(vector)))
+    return len(rows)

@@ -1,0 +1,138 @@
+"""From pending documents to stored contents: stage, parse, chunk, store."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from psycopg import Connection
+
+from tasks.embedders import Tokenizer
+from tasks.errors import OpenbookError, Rejected, Retryable
+from tasks.ingest.chunk import CHUNKER_VERSION, chunk
+from tasks.ingest.parse import HEAD_BYTES, PARSER_VERSION, ParserPool, format_of
+from tasks.ingest.publish import Refusal
+from tasks.ingest.runs import Run
+from tasks.ingest.stage import stage
+from tasks.ingest.store import ContentKey, Pending, Reading, known_contents, store
+from tasks.settings import Settings
+
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became of a batch: (document id, content id) of what was read, and the refusals."""
+
+    contents: tuple[tuple[int, int], ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A private copy of a file, and the identity of the content that it will become."""
+
+    document_id: int
+    copy: Path
+    key: ContentKey
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What reading needs: parser processes, the embedding model's tokenizer, the settings."""
+
+    pool: ParserPool
+    tokenizer: Tokenizer
+    settings: Settings
+
+    @property
+    def recipe(self) -> str:
+        """Everything, besides a file's bytes, that decides how its chunks come out."""
+        return (
+            f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, "
+            f"{self.tokenizer.name}, {self.settings.chunk_tokens} tokens"
+        )
+
+
+def read_batch(
+    connection: Connection, run: Run, pending: Sequence[Pending], reader: Reader
+) -> Batch:
+    """Read the pending documents and commit what they say, seen by nobody yet.
+
+    A content that the collection has read before (a copy, a restored file) is not read again. A
+    document that cannot be read is a refusal, and the others go on.
+    """
+    with staging(reader.settings.home) as folder:
+        staged, refusals = stage_all(Path(run.root), pending, folder, reader)
+        known = known_contents(connection, run.source_id, {file.key for file in staged})
+        unread = {file.key: file.copy for file in staged if file.key not in known}
+        readings, failures = read_files(unread, reader)
+    store(connection, run.source_id, readings)
+    known |= known_contents(connection, run.source_id, [reading.key for reading in readings])
+    connection.commit()
+    contents = tuple((file.document_id, known[file.key]) for file in staged if file.key in known)
+    refusals += [
+        Refusal(file.document_id, failures[file.key]) for file in staged if file.key in failures
+    ]
+    return Batch(contents, tuple(refusals))
+
+
+def read_files(
+    files: dict[ContentKey, Path], reader: Reader
+) -> tuple[list[Reading], dict[ContentKey, OpenbookError]]:
+    """Parse and chunk each file, side by side; the readings, and the errors of the others."""
+
+    def read(item: tuple[ContentKey, Path]) -> Reading | OpenbookError:
+        key, path = item
+        try:
+            document = reader.pool.parse(path, key.format)
+        except (Rejected, Retryable) as error:
+            return error
+        chunks = chunk(document, reader.tokenizer, reader.settings.chunk_tokens)
+        return Reading(key, document, chunks)
+
+    with ThreadPoolExecutor(reader.settings.parse_workers) as threads:
+        outcomes = dict(zip(files, threads.map(read, files.items()), strict=True))
+    readings = [outcome for outcome in outcomes.values() if isinstance(outcome, Reading)]
+    errors = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Exception)}
+    return readings, errors
+
+
+@contextmanager
+def staging(home: Path) -> Iterator[Path]:
+    """A private folder for copies of files; what a killed run left is swept after a day."""
+    folder = home / "staging"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        if left.stat().st_mtime < time.time() - _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(dir=folder) as name:
+        yield Path(name)
+
+
+def stage_all(
+    root: Path, pending: Sequence[Pending], folder: Path, reader: Reader
+) -> tuple[list[Staged], list[Refusal]]:
+    """Copy the pending files into `folder`; the copies, and the refusals of the others."""
+
+    def stage_one(one: Pending) -> Staged | Refusal:
+        try:
+            copy = stage(root, one.path, one.sha256, folder / str(one.document_id))
+            with copy.open("rb") as file:
+                format = format_of(Path(one.path), file.read(HEAD_BYTES))
+        except (Rejected, Retryable) as error:
+            return Refusal(one.document_id, error)
+        return Staged(one.document_id, copy, ContentKey(one.sha256, format, one.recipe))
+
+    with ThreadPoolExecutor(reader.settings.parse_workers) as threads:
+        outcomes = list(threads.map(stage_one, pending))
+    return (
+        [outcome for outcome in outcomes if isinstance(outcome, Staged)],
+        [outcome for outcome in outcomes if isinstance(outcome, Refusal)],
+    )

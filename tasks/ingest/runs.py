@@ -1,0 +1,165 @@
+"""Sources and the runs that keep the book in step with them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row, dict_row
+
+from tasks.database import query
+from tasks.errors import Fatal
+from tasks.ingest.scan import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One watched folder; its documents are searched in one collection, in one language."""
+
+    id: int
+    name: str
+    root: str
+    collection: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a source, and the embedding model that it buys vectors for."""
+
+    id: int
+    source_id: int
+    root: str
+    model_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One file that could not be used: why, and what its owner can do about it."""
+
+    path: str
+    reason: str
+    remedy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did. Files: `seen` = new + changed + unchanged + renamed + pending + rejected.
+
+    `chunks` are those of the documents that the run added or changed, `embedded` the texts sent to
+    the embedder and `reused` the difference; `seconds` is wall time.
+    """
+
+    run_id: int
+    source: str
+    outcome: str
+    seen: int
+    new: int
+    changed: int
+    unchanged: int
+    renamed: int
+    deleted: int
+    pending: int
+    rejected: tuple[Rejection, ...]
+    chunks: int
+    embedded: int
+    reused: int
+    tokens: int
+    usd: float
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values, ready for `json.dumps`."""
+        return {**asdict(self), "rejected": [asdict(rejection) for rejection in self.rejected]}
+
+
+def register_source(
+    connection: Connection, root: Path, collection: str = "default", language: str = "english"
+) -> Source:
+    """The source of that folder; a new one is named after it.
+
+    Raises Fatal for a folder that does not exist, lies in another source (or holds one), or belongs
+    to another collection, and for an unknown language.
+    """
+    root = root.expanduser().resolve()
+    if not root.is_dir():
+        raise Fatal(f"{root} is not a folder", "Give the path of an existing folder.")
+    parameters = {
+        "root": str(root),
+        "name": root.name or "root",
+        "collection": collection,
+        "language": language,
+    }
+    with connection.cursor(row_factory=class_row(Source)) as cursor:
+        cursor.execute(query("source_register"), parameters)
+        source = cursor.execute(query("source_by_root"), parameters).fetchone()
+    if source is None or source.root != str(root):
+        inside = source.root if source else "another source"
+        raise Fatal(
+            f"{root} overlaps the source {inside}", "Ingest that one, or move one of the folders."
+        )
+    if source.collection != collection:
+        raise Fatal(
+            f"{root} belongs to the collection {source.collection}",
+            f"Leave out the collection, or give {source.collection!r}.",
+        )
+    return source
+
+
+def sources(connection: Connection) -> list[Source]:
+    """All sources, by name."""
+    with connection.cursor(row_factory=class_row(Source)) as cursor:
+        return cursor.execute(query("sources")).fetchall()
+
+
+def start_run(connection: Connection, source_id: int, model_id: int) -> Run:
+    """A new run; earlier runs of the source that never ended are marked abandoned."""
+    row = connection.execute(
+        query("run_start"), {"source": source_id, "model": model_id}
+    ).fetchone()
+    assert row is not None
+    return load_run(connection, row[0])
+
+
+def load_run(connection: Connection, run_id: int) -> Run:
+    """The run of that id."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        run = cursor.execute(query("run"), {"run": run_id}).fetchone()
+    assert run is not None
+    return run
+
+
+def count_scan(connection: Connection, run_id: int, scan: Scan) -> None:
+    """Write down what the scan found."""
+    parameters = {
+        "run": run_id,
+        "seen": scan.seen,
+        "renamed": scan.renamed,
+        "deleted": scan.deleted,
+    }
+    connection.execute(query("run_scanned"), parameters)
+
+
+def running_since(connection: Connection, source_id: int) -> str:
+    """Which run works on the source, in words."""
+    row = connection.execute(query("run_running"), {"source": source_id}).fetchone()
+    return f"run {row[0]}, started at {row[1]:%Y-%m-%d %H:%M:%S %Z}" if row else "another run"
+
+
+def finish_run(connection: Connection, run_id: int, error: str | None = None) -> Report:
+    """Close the run as done, or as failed with `error`, and count what it left."""
+    connection.execute(query("run_finish"), {"run": run_id, "error": error})
+    return report(connection, run_id)
+
+
+def report(connection: Connection, run_id: int) -> Report:
+    """What the run did, with the rejected files as they stand now."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query("run_report"), {"run": run_id}).fetchone()
+        assert row is not None
+        source_id = row.pop("source_id")
+    with connection.cursor(row_factory=class_row(Rejection)) as cursor:
+        rejected = cursor.execute(query("rejected_files"), {"source": source_id}).fetchall()
+    return Report(**row, rejected=tuple(rejected))

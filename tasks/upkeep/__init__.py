@@ -1,0 +1,1 @@
+"""Keeping the book sound: forgetting on demand, sweeping by age, verifying and repairing."""

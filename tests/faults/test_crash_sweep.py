@@ -1,0 +1,73 @@
+"""Killed at any boundary, a run leaves a sound book that the next run brings in step.
+
+The k-th child kills itself with SIGKILL at its k-th boundary (see `boundaries`), for k = 1, 2 …
+until a run passes its end. `make test` takes a stride of them, `make faults` all.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from tests.faults import folder
+from tests.faults.conftest import Copies, Lab
+
+_STRIDE = 40
+_IN_EVERY_RUN = 17
+_BATCHES_AT_ONCE = 2
+
+
+def _shares() -> list[object]:
+    """One share of the boundaries for every test run, the others for `make faults`."""
+    return [
+        share if share == _IN_EVERY_RUN else pytest.param(share, marks=pytest.mark.faults)
+        for share in range(_STRIDE)
+    ]
+
+
+@pytest.mark.parametrize("share", _shares())
+@pytest.mark.parametrize("history", ["the first run", "a later run"])
+def test_a_killed_run_leaves_a_sound_book_that_the_next_one_brings_in_step(
+    history: str, share: int, lab: Lab, copies: Copies, record_property: pytest.RecordProperty
+) -> None:
+    expected = folder.begin(lab.drop)
+    if history == "a later run":
+        assert lab.ingest().error is None, lab.output()
+        expected = folder.change(lab.drop)
+        lab.settle()
+    names = []
+    for kill_at in count(share + 1, _STRIDE):
+        name = _kill_and_recover(lab.on(copies.fresh()), expected, kill_at)
+        if name is None:
+            break
+        names.append(name)
+    assert names
+    record_property("boundaries", {history: names})
+
+
+def _kill_and_recover(lab: Lab, expected: dict[str, set[str]], kill_at: int) -> str | None:
+    """Kill a run at its boundary of that number; that boundary's name, None if it has fewer."""
+    lab.endpoint.sold.clear()
+    before = lab.stored()
+    killed = lab.ingest(kill_at=kill_at)
+    if not killed.killed:
+        assert killed.error is None, lab.output()
+        return None
+    name = lab.job().log.read_text().splitlines()[-1]
+    try:
+        lab.settle()
+        lab.assert_sound()
+        sold, stored = set(lab.endpoint.sold), lab.stored()
+        assert not sold & before, "what was stored was bought again"
+        lost = sold - stored
+        under_way = lab.endpoint.requests[-_BATCHES_AT_ONCE:]
+        assert lost <= {text for texts in under_way for text in texts}
+        lab.endpoint.sold.clear()
+        lab.assert_recovers(expected)
+        assert not set(lab.endpoint.sold) & stored, "what was stored was bought again"
+        assert set(lab.endpoint.sold.values()) <= {1}, "a text was bought twice by one run"
+    except AssertionError as error:
+        error.add_note(f"killed at boundary {kill_at}: {name}")
+        raise
+    return name
