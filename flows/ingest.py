@@ -8,21 +8,26 @@ is embedded or published.
 from __future__ import annotations
 
 import atexit
+import os
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
+from psycopg import OperationalError
 
 from tasks.database import connect, hold
 from tasks.embedders import Embedder, open_embedder
@@ -46,6 +51,7 @@ from tasks.settings import current
 
 _BATCHES_AT_ONCE = 2
 _BATCHES_AHEAD = 4
+_GRACE_SECONDS = 3.0
 
 
 @flow(
@@ -84,11 +90,24 @@ def ingest(
                 _ingest_batches(run.id, pending_ids(connection, source.id), settings.batch_files)
                 index(connection, model_id)
             except BaseException as error:
-                finish_run(connection, run.id, error=str(error) or type(error).__name__)
+                with suppress(OperationalError):  # the next run will say that this one has died
+                    finish_run(connection, run.id, error=str(error) or type(error).__name__)
+                if isinstance(error, TerminationSignal):
+                    _end_soon()
                 raise
             report = finish_run(connection, run.id)
     _leave_artifacts(report)
     return report.as_json()
+
+
+def _end_soon() -> None:
+    """End this process, which was told to end, though its threads wait for others.
+
+    What they do may be cut off anywhere: nothing is lost, and the next run carries on.
+    """
+    timer = Timer(_GRACE_SECONDS, os._exit, [128 + signal.SIGTERM])
+    timer.daemon = True
+    timer.start()
 
 
 def _batch_name() -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _REJECTED_SHOWN = 20
 _POLL_SECONDS = 0.5
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False)
 
 
 def report(values: dict[str, Any]) -> None:
@@ -41,7 +41,7 @@ def report(values: dict[str, Any]) -> None:
         dollars(values["usd"]),
         f"{values['seconds']:.1f} s",
     ]
-    console.print(Text(" · ".join(parts), style="bold"))
+    console.print(Text(" · ".join(parts), style="bold"), soft_wrap=True)
     _rejected(values["rejected"])
 
 
@@ -56,7 +56,7 @@ def plan(made: Plan) -> None:
         f"{made.embed:,} to embed ({made.tokens:,} tokens)",
         dollars(made.usd),
     ]
-    console.print(Text(f"{made.folder}: " + " · ".join(parts), style="bold"))
+    console.print(Text(f"{made.folder}: " + " · ".join(parts), style="bold"), soft_wrap=True)
     _rejected(values["rejected"])
 
 
@@ -83,7 +83,7 @@ def hits(query: str, found: Sequence[Hit]) -> None:
         line = Text(f"{hit.rank:>2}  ", style="bold")
         line.append(" · ".join(place), style="cyan")
         line.append(f"  ({', '.join(ranks)})", style="dim")
-        console.print(line)
+        console.print(line, soft_wrap=True)
         console.print(Padding(Text(_excerpt(hit.text)), (0, 0, 1, 4)))
 
 
@@ -109,17 +109,18 @@ def models(found: Sequence[Model]) -> None:
 def status(values: dict[str, Any]) -> None:
     """Sources with their documents, rejected files, models and servers."""
     table = Table(
-        "source", "folder", "current", "pending", "rejected", "chunks", "last run", box=None
+        "source", "current", "pending", "rejected", "chunks", "last run", "folder", box=None
     )
     for source in values["sources"]:
         table.add_row(
             escape(source["name"]),
-            escape(source["root"]),
             *(f"{source[name]:,}" for name in ("current", "pending", "rejected", "chunks")),
             f"{source['last_run']:%Y-%m-%d %H:%M} {source['outcome']}"
             if source["last_run"]
             else "never",
+            escape(source["root"]),
         )
+    table.columns[-1].overflow = "fold"
     console.print(table)
     _rejected(values["rejected"])
     for model in values["models"]:
@@ -179,7 +180,7 @@ def _rejected(rejected: Sequence[dict[str, Any]]) -> None:
         line = Text("rejected ", style="red")
         line.append(_printable(one["path"]), style="cyan")
         line.append(f": {one['reason']}. {one['remedy'] or ''}")
-        console.print(line)
+        console.print(line, soft_wrap=True)
     if len(rejected) > _REJECTED_SHOWN:
         console.print(f"… and {len(rejected) - _REJECTED_SHOWN} more: openbook status --json")
 

@@ -14,10 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
 
+import numpy as np
+
 from tasks.embedders.hashing import HashingEmbedder
 
 Body = dict[str, Any]
-Send = Callable[[int, Body | bytes, dict[str, str]], None]
 Misbehaviour = Callable[["_Handler", Body], None]
 """Answers one request, given the answer that would be right."""
 
@@ -117,7 +118,7 @@ def embedding_endpoint() -> Iterator[EmbeddingEndpoint]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802 (http.server's name for it)
+    def do_POST(self) -> None:
         """Answer one request for embeddings."""
         endpoint: EmbeddingEndpoint = self.server.endpoint  # type: ignore[attr-defined]
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -162,8 +163,6 @@ def error(message: str, **fields: Any) -> Body:
 
 def encoded(answer: Body) -> Body:
     """The answer with its vectors in base64."""
-    import numpy as np
-
     for item in answer["data"]:
         raw = np.array(item["embedding"], "<f4").tobytes()
         item["embedding"] = base64.b64encode(raw).decode()

@@ -1,3 +1,5 @@
+"""Lets `python -m flows.cli` run the command."""
+
 from flows.cli import main
 
 main()

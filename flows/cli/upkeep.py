@@ -1,4 +1,4 @@
-"""Commands that keep the book: forget, reembed, models, sql, migrate, down."""
+"""Commands that keep the book: forget, verify, reembed, models, sql, migrate, down."""
 
 from __future__ import annotations
 

@@ -91,14 +91,14 @@ begin
         select c.lexeme, sum(c.passages)::bigint as frequency from counted c group by c.lexeme
     )
     select array_agg(said.lexeme order by said.lexeme),
-           array_agg(said.times * openbook.bm25_rarity(total, f.frequency) order by said.lexeme)
+           array_agg(said.times * openbook.bm25_rarity(total, coalesce(f.frequency, 0))
+                     order by said.lexeme)
     into bm25_query.lexemes, bm25_query.weights
     from said
-    join frequencies f using (lexeme)
-    where f.frequency > 0;
+    left join frequencies f using (lexeme);
 end
 $$;
-comment on function openbook.bm25_query is 'The query''s lexemes, in each language of the collection''s sources, that stand in a passage in use; how much each weighs; the mean length. Lexemes are null where there is none.';
+comment on function openbook.bm25_query is 'The query''s lexemes in each language of the collection''s sources, null where it has none; how much each weighs; the mean length.';
 
 create or replace function openbook.bm25_sealed(
     collection bigint, lexemes text[], weights double precision[], average_length double precision,

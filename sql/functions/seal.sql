@@ -97,8 +97,7 @@ as $$
                    cardinality(u.positions), p.length, write_block.average_length)::real as weight
         from placed
         join passages p on p.id = placed.passage_id
-        cross join unnest(p.lexemes) as u
-        where p.id = any (members)) e
+        cross join unnest(p.lexemes) as u) e
     group by e.lexeme, block.id, block.slots;
 $$;
 comment on function openbook.write_block is 'Seal these passages as a new block.';

@@ -40,11 +40,16 @@ end
 $$;
 comment on function openbook.admitted is 'The passages that a filter admits; null when they stand in more than `most` chunks.';
 
+-- Few passages are looked up one by one in the order written, whatever the statistics say: a plan
+-- from the side of the documents would read them all for each passage.
 create or replace function openbook.admissible(
     list bigint[], collection bigint, condition text, binds jsonb[])
 returns bigint[]
 language plpgsql stable
 set search_path = openbook, pg_temp
+set join_collapse_limit = 1
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 begin
     if condition is not null then
@@ -87,6 +92,74 @@ end
 $$;
 comment on function openbook.keyword_list is 'The `depth` passages that match the query best, of those that the filter admits.';
 
+create or replace function openbook.nearest(
+    collection bigint, model openbook.models, embedding halfvec, reach integer,
+    out list bigint[], out read integer)
+language plpgsql stable
+set search_path = openbook, public, pg_temp
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+    search  constant text := current_setting('hnsw.ef_search');
+    scan    constant text := current_setting('hnsw.iterative_scan');
+begin
+    perform set_config('hnsw.ef_search', least(reach, 1000)::text, true);
+    perform set_config('hnsw.iterative_scan', 'strict_order', true);
+    execute format(
+        'with nearest as materialized (
+             select e.sha256, e.embedding::halfvec(%1$s) <=> $1 as distance
+             from embeddings_%2$s e
+             order by e.embedding::halfvec(%1$s) <=> $1
+             limit $2
+         )
+         select array_agg(p.id order by n.distance, p.id), (select count(*) from nearest)
+         from nearest n
+         join passages p using (sha256)
+         where p.collection_id = $3 and p.uses > 0', model.dimensions, model.id)
+    into list, read
+    using embedding, reach, collection;
+    perform set_config('hnsw.ef_search', search, true);
+    perform set_config('hnsw.iterative_scan', scan, true);
+end
+$$;
+comment on function openbook.nearest is 'The passages in use among the `reach` texts nearest to the embedding, by the index if there is one, and how many texts there were.';
+
+create or replace function openbook.nearest_exactly(
+    collection bigint, model openbook.models, embedding halfvec, depth integer,
+    admitted bigint[], condition text, binds jsonb[])
+returns bigint[]
+language plpgsql stable
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    scope  text := 'p.collection_id = $2 and p.uses > 0';
+    list   bigint[];
+begin
+    if admitted is not null then
+        scope := 'p.id = any ($6)';
+    elsif condition is not null then
+        scope := format(
+            '%s and exists (select from %s and c.passage_id = p.id)',
+            scope, openbook.placements(condition, null));
+    end if;
+    -- Zero is added for an order that no index has.
+    execute format(
+        'select array_agg(n.id)
+         from (
+             select p.id
+             from passages p
+             join embeddings_%s e using (sha256)
+             where %s
+             order by (e.embedding <=> $4) + 0, p.id
+             limit $5) n', model.id, scope)
+    into list
+    using binds, collection, null::timestamptz, embedding, depth, admitted;
+    return coalesce(list, '{}');
+end
+$$;
+comment on function openbook.nearest_exactly is 'The `depth` passages nearest to the embedding of those that the filter admits, each one compared.';
+
 create or replace function openbook.dense_list(
     collection bigint, model openbook.models, embedding halfvec, depth integer,
     admitted bigint[], condition text, binds jsonb[])
@@ -95,58 +168,25 @@ language plpgsql stable
 set search_path = openbook, public, pg_temp
 as $$
 declare
-    vectors   constant text := format('openbook.embeddings_%s e', model.id);
-    distance  constant text := format('e.embedding::halfvec(%s) <=> $4', model.dimensions);
-    indexed   constant boolean :=
-        to_regclass(format('openbook.embeddings_%s_hnsw', model.id)) is not null;
-    settings  constant text[] := array[
-        current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
-    scope     text := 'p.id = any ($6)';
-    reach     integer := depth + depth / 4;
-    read      integer;
-    list      bigint[];
+    indexed  constant boolean := to_regclass(format('embeddings_%s_hnsw', model.id)) is not null;
+    reach    integer := depth + depth / 4;
+    found    record;
+    list     bigint[];
 begin
-    perform set_config('hnsw.iterative_scan', 'strict_order', true);
     while admitted is null and reach <= 20000 loop
-        perform set_config('hnsw.ef_search', least(reach, 1000)::text, true);
-        execute format(
-            'with nearest as materialized (
-                 select e.sha256, %1$s as distance from %2$s order by %1$s limit $5
-             )
-             select (select count(*) from nearest),
-                    array_agg(p.id order by nearest.distance, p.id)
-             from nearest
-             join passages p using (sha256)
-             where p.collection_id = $2 and p.uses > 0', distance, vectors)
-        into read, list
-        using binds, collection, null::timestamptz, embedding, reach;
-        list := openbook.admissible(list, collection, condition, binds);
-        exit when cardinality(list) >= depth or read < reach and not indexed;
-        reach := reach * greatest(4, 2 * depth / greatest(cardinality(list), 1));
-        list := null;
-    end loop;
-    perform set_config('hnsw.iterative_scan', settings[1], true);
-    perform set_config('hnsw.ef_search', settings[2], true);
-
-    if list is null then
-        if admitted is null then
-            scope := 'p.collection_id = $2 and p.uses > 0' || coalesce(
-                format(' and exists (select from %s and c.passage_id = p.id)',
-                       openbook.placements(condition, null)), '');
+        found := openbook.nearest(collection, model, embedding, reach);
+        list := openbook.admissible(found.list, collection, condition, binds);
+        if cardinality(list) >= depth or found.read < reach and not indexed then
+            return list[:depth];
         end if;
-        -- Plus nothing: an order that no index has.
-        execute format(
-            'select array_agg(n.id)
-             from (
-                 select p.id from passages p join %s using (sha256) where %s
-                 order by (%s) + 0, p.id limit $5) n', vectors, scope, distance)
-        into list
-        using binds, collection, null::timestamptz, embedding, depth, admitted;
-    end if;
-    return coalesce(list[:depth], '{}');
+        -- As deep as the share that was left makes likely to do.
+        reach := reach * greatest(4, 2 * depth / greatest(cardinality(list), 1));
+    end loop;
+    return openbook.nearest_exactly(
+        collection, model, embedding, depth, admitted, condition, binds);
 end
 $$;
-comment on function openbook.dense_list is 'The `depth` passages nearest to the embedding, of those that the filter admits.';
+comment on function openbook.dense_list is 'The `depth` passages nearest to the embedding of those that the filter admits; by the index where it has them.';
 
 -- Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009.
 create or replace function openbook.fused(keyword bigint[], dense bigint[])
@@ -161,6 +201,43 @@ as $$
         on d.id = k.id;
 $$;
 comment on function openbook.fused is 'Two ranked lists of passages as one.';
+
+create or replace function openbook.placed(
+    keyword bigint[], dense bigint[], k integer,
+    collection bigint, condition text, binds jsonb[], as_of timestamptz)
+returns table (
+    rank integer, score double precision,
+    source text, path text, title text, section text, page integer, text text,
+    keyword_rank integer, dense_rank integer,
+    document_id bigint, version_id bigint, chunk_id bigint)
+language plpgsql stable
+set search_path = openbook, pg_temp
+set join_collapse_limit = 1
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+begin
+    return query execute format(
+        'select row_number() over (order by f.score desc, h.chunk_id)::integer,
+                f.score, h.source, h.path, p.title, p.section, h.page, p.body,
+                f.keyword_rank, f.dense_rank, h.document_id, h.version_id, h.chunk_id
+         from (
+             select * from openbook.fused($4, $5)
+             order by score desc
+             fetch first ($6) rows with ties) f
+         join passages p on p.id = f.passage_id
+         cross join lateral (
+             select s.name as source, d.path, c.first_page as page,
+                    d.id as document_id, v.id as version_id, c.id as chunk_id
+             from %s and c.passage_id = f.passage_id
+             order by c.id
+             limit $6) h
+         order by 1
+         limit $6', openbook.placements(condition, as_of))
+    using binds, collection, as_of, keyword, dense, k;
+end
+$$;
+comment on function openbook.placed is 'The first k chunks in which the fused lists'' passages stand; equal scores by chunk id.';
 
 create or replace function openbook.search(
     query text,
@@ -234,22 +311,8 @@ begin
             within, model, search.embedding, depth, admitted, condition, binds);
     end if;
 
-    return query execute format(
-        'select (row_number() over (order by f.score desc, h.chunk_id))::integer,
-                f.score, h.source, h.path, p.title, p.section, h.page, p.body,
-                f.keyword_rank, f.dense_rank, h.document_id, h.version_id, h.chunk_id
-         from (
-             select * from openbook.fused($4, $5) order by score desc
-             fetch first ($6) rows with ties) f
-         join passages p on p.id = f.passage_id
-         cross join lateral (
-             select s.name as source, d.path, c.first_page as page,
-                    d.id as document_id, v.id as version_id, c.id as chunk_id
-             from %s and c.passage_id = f.passage_id
-             order by c.id limit $6) h
-         order by 1
-         limit $6', openbook.placements(condition, as_of))
-    using binds, within, as_of, keyword, dense, k;
+    return query
+    select * from openbook.placed(keyword, dense, k, within, condition, binds, as_of);
 end
 $$;
 comment on function openbook.search is 'The k best chunks for a query among the documents that readers see, or saw at the time as_of. mode: hybrid, dense or keyword. filter: see openbook.filter_condition(). embedding: the query''s, when openbook.query_embeddings does not have it. keyword_rank and dense_rank: places in the two lists, from 1; score: both fused, comparable within one result.';

@@ -100,7 +100,7 @@ class Endpoint:
                 if wait is None or stop.wait(wait):
                     raise Retryable(
                         f"{self.url} gave no embeddings after {tries} tries: {failure}",
-                        "Run it again later; what has arrived is kept.",
+                        "See whether it is up, and run it again later.",
                     ) from None
 
     def _try(self, texts: list[str]) -> Reply:

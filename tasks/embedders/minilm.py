@@ -97,7 +97,7 @@ class MiniLMEmbedder:
         if len(texts) == 1:
             run(0)
         else:
-            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(run, range(len(texts))))
         with self._lock:
             self.usage += Usage(tokens=sum(map(len, ids)))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pgvector import HalfVector
 from psycopg import Connection
 
 from tasks.database import query
-from tasks.embedders import Embedder
-from tasks.errors import Fatal
+from tasks.embedders import Embedder, PoisonTexts
+from tasks.errors import Fatal, Rejected
 from tasks.records import Usage
 
 _SLICE = 256
@@ -18,10 +18,17 @@ _SLICE = 256
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """How many texts were sent to the embedder, and what that used."""
+    """How many texts were sent to the embedder, what that used, and by hash why some got none."""
 
     texts: int
     usage: Usage
+    refused: Mapping[bytes, str] = field(default_factory=dict)
+
+
+class TextRefused(Rejected):
+    """The embedder has no vector for one of a document's texts."""
+
+    retry = "later"
 
 
 def add_model(connection: Connection, embedder: Embedder) -> int:
@@ -63,12 +70,13 @@ def embed(
 
     Works in its own transactions: one a slice of texts, committed as it arrives. Runs that need the
     same text at the same time buy it once: a slice takes a lock a text, whoever comes second waits
-    and finds it there.
+    and finds it there. A text that the embedder refuses costs itself alone.
     """
     connection.commit()
     before = embedder.usage
     bought = 0
     taken: list[bytes] = []
+    refused: dict[bytes, str] = {}
     for some in _slices(sha256s):
         with connection.transaction():
             rows = connection.execute(
@@ -76,12 +84,12 @@ def embed(
             ).fetchall()
             mine = [bytes(sha256) for sha256, locked in rows if locked]
             taken += [bytes(sha256) for sha256, locked in rows if not locked]
-            bought += _buy(connection, embedder, model_id, mine)
+            bought += _buy(connection, embedder, model_id, mine, refused)
     for some in _slices(sorted(taken)):
         with connection.transaction():
             connection.execute(query("embed_wait"), {"model": model_id, "sha256s": some})
-            bought += _buy(connection, embedder, model_id, some)
-    return Purchase(bought, embedder.usage - before)
+            bought += _buy(connection, embedder, model_id, some, refused)
+    return Purchase(bought, embedder.usage - before, refused)
 
 
 def _slices(sha256s: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
@@ -90,15 +98,26 @@ def _slices(sha256s: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _buy(
-    connection: Connection, embedder: Embedder, model_id: int, sha256s: Sequence[bytes]
+    connection: Connection,
+    embedder: Embedder,
+    model_id: int,
+    sha256s: Sequence[bytes],
+    refused: dict[bytes, str],
 ) -> int:
-    """Embed and insert what is still missing of `sha256s`, whose locks the caller holds."""
+    """Embed and insert what is still missing of `sha256s`, whose locks the caller holds.
+
+    Texts that the embedder refuses are added to `refused`. The number of texts that were sent.
+    """
     rows = connection.execute(
         query("embed_texts"), {"model": model_id, "sha256s": list(sha256s)}
     ).fetchall()
     if not rows:
         return 0
-    vectors = embedder.embed([text for _, text in rows])
+    try:
+        vectors = embedder.embed([text for _, text in rows])
+    except PoisonTexts as poison:
+        vectors = poison.vectors
+        refused.update({bytes(rows[i][0]): reason for i, reason in poison.reasons.items()})
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -107,5 +126,6 @@ def _buy(
     ):
         copy.set_types(("int8", "bytea", "halfvec"))
         for (sha256, _), vector in zip(rows, vectors, strict=True):
-            copy.write_row((model_id, sha256, HalfVector(vector)))
+            if bytes(sha256) not in refused:
+                copy.write_row((model_id, sha256, HalfVector(vector)))
     return len(rows)

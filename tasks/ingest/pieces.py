@@ -16,10 +16,12 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*+\s++(?![a-z])|[。！？]
 _CLAUSE_END = re.compile(r"[,;]\s++|[，、；]")  # noqa: RUF001
 _WORD_END = re.compile(r"\s++")
 
-_LONGEST_WORD = 100
-"""A longer run is data such as base64: WordPiece makes one unknown token of it, at any length."""
+_LONGEST_WORD = 1000
+"""A longer run of characters is data, such as base64, and not shown to the tokenizer whole: some
+take quadratic time."""
 _CHARACTERS_A_TOKEN = 16
-"""How many characters of data count as a token, so that a chunk's length is bounded."""
+"""A word counts a token for each so many characters at least, which bounds a chunk's length:
+WordPiece makes one unknown token of a run that it does not know, however long."""
 _PROBE = 'Words, "quoted" or (not):\n    snake_case = f(1.5)\n\nÜber naïve don\'t, 日本語 end.'
 
 
@@ -169,14 +171,11 @@ class Measure:
         if not unknown:
             return
         # behind a space, as within a text: some vocabularies tell the difference
-        for word, spans in zip(
-            unknown, self._tokenizer.spans([f" {word}" for word in unknown]), strict=True
-        ):
-            count = max(1, len(spans))
-            if len(word) > _LONGEST_WORD:
-                count = max(count, len(word) // _CHARACTERS_A_TOKEN)
-            self._counts[word] = count
-            if count != len(spans):
+        shown = [f" {word}" if len(word) <= _LONGEST_WORD else "" for word in unknown]
+        for word, spans in zip(unknown, self._tokenizer.spans(shown), strict=True):
+            least = len(word) // _CHARACTERS_A_TOKEN if len(word) <= _LONGEST_WORD else len(word)
+            self._counts[word] = max(1, least, len(spans))
+            if self._counts[word] != len(spans):
                 self._estimated.add(word)
 
 

@@ -18,7 +18,7 @@ def test_no_text_has_a_vector_of_another_length_than_one(texts: list[str]) -> No
 def test_its_vectors_never_change_between_processes() -> None:
     [vector] = HashingEmbedder().embed(["The quick brown fox"])
     places = {int(place): int(np.sign(vector[place])) for place in np.flatnonzero(vector)}
-    assert places == PLACES
+    assert places == {13: -1, 20: 1, 29: 1, 59: 1, 93: -1, 118: -1, 147: 1}
 
 
 def test_case_does_not_matter_and_order_does() -> None:

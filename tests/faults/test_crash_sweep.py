@@ -15,7 +15,7 @@ from tests.faults.conftest import Copies, Lab
 
 _STRIDE = 40
 _IN_EVERY_RUN = 17
-_BATCHES_AT_ONCE = 2
+_REQUESTS_AT_ONCE = 2
 
 
 def _shares() -> list[object]:
@@ -48,7 +48,7 @@ def test_a_killed_run_leaves_a_sound_book_that_the_next_one_brings_in_step(
 
 def _kill_and_recover(lab: Lab, expected: dict[str, set[str]], kill_at: int) -> str | None:
     """Kill a run at its boundary of that number; that boundary's name, None if it has fewer."""
-    lab.endpoint.sold.clear()
+    lab.endpoint.requests.clear()
     before = lab.stored()
     killed = lab.ingest(kill_at=kill_at)
     if not killed.killed:
@@ -58,15 +58,16 @@ def _kill_and_recover(lab: Lab, expected: dict[str, set[str]], kill_at: int) -> 
     try:
         lab.settle()
         lab.assert_sound()
-        sold, stored = set(lab.endpoint.sold), lab.stored()
-        assert not sold & before, "what was stored was bought again"
-        lost = sold - stored
-        under_way = lab.endpoint.requests[-_BATCHES_AT_ONCE:]
-        assert lost <= {text for texts in under_way for text in texts}
-        lab.endpoint.sold.clear()
+        bought, stored = lab.endpoint.texts_answered, lab.stored()
+        assert not before & set(bought), "what was stored was bought again"
+        under_way = lab.endpoint.requests[-_REQUESTS_AT_ONCE:]
+        lost = set(bought) - stored
+        assert lost <= {text for request in under_way for text in request.texts}
+        lab.endpoint.requests.clear()
         lab.assert_recovers(expected)
-        assert not set(lab.endpoint.sold) & stored, "what was stored was bought again"
-        assert set(lab.endpoint.sold.values()) <= {1}, "a text was bought twice by one run"
+        bought = lab.endpoint.texts_answered
+        assert not stored & set(bought), "what was stored was bought again"
+        assert len(bought) == len(set(bought)), "a text was bought twice by one run"
     except AssertionError as error:
         error.add_note(f"killed at boundary {kill_at}: {name}")
         raise

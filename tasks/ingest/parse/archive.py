@@ -64,7 +64,7 @@ def read_part(archive: ZipFile, name: str) -> bytes:
 
 
 def parse_xml(data: bytes, what: str) -> etree._Element:
-    """Well-formed XML without entities, DTDs or network; Rejected, naming `what`, when it is not."""
+    """Well-formed XML, without entities, DTDs or network; Rejected, with `what`, when it is not."""
     from lxml import etree
 
     parser = etree.XMLParser(

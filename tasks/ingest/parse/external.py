@@ -30,7 +30,7 @@ def run(command: Sequence[str | Path]) -> bytes:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
     )
     if done.returncode != 0:
         words = " ".join(done.stderr.decode(errors="replace").split())[:_SHOWN_CHARACTERS]

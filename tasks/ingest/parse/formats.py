@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tasks.errors import Rejected
-from tasks.ingest.parse.content import decode
+from tasks.ingest.parse.encoding import decode
 
 HEAD_BYTES = 8192
 """How many of a file's first bytes `format_of` wants."""
@@ -28,11 +28,11 @@ _TEXT_FORMATS = {
     "xml": "xml rss atom svg xsd xsl xslt wsdl opml dita dbk",
     "captions": "vtt srt",
     "code": (
-        "py pyi js mjs cjs jsx ts tsx java kt kts scala groovy c h cc cpp cxx hpp hh cs go rs rb php"
-        " pl pm lua r jl swift m mm dart ex exs erl hs clj cljs lisp el ml mli fs vb pas f f90 asm s"
-        " sql psql ddl sh bash zsh fish ps1 bat cmd awk css scss sass less vue svelte graphql proto"
-        " thrift tf hcl nix cmake mk makefile dockerfile gradle yaml yml toml ini cfg conf env"
-        " properties editorconfig gitignore diff patch vim bib"
+        "py pyi js mjs cjs jsx ts tsx java kt kts scala groovy c h cc cpp cxx hpp hh cs go rs rb"
+        " php pl pm lua r jl swift m mm dart ex exs erl hs clj cljs lisp el ml mli fs vb pas f f90"
+        " asm s sql psql ddl sh bash zsh fish ps1 bat cmd awk css scss sass less vue svelte graphql"
+        " proto thrift tf hcl nix cmake mk makefile dockerfile gradle yaml yml toml ini cfg conf"
+        " env properties editorconfig gitignore diff patch vim bib"
     ),
 }
 _BINARY_FORMATS = {
@@ -100,16 +100,18 @@ def format_of(name: Path, head: bytes) -> str:
     named = _FORMAT_OF.get(extension)
     certain = _by_content(head)
     if certain == "zip":
-        return named if named in _ZIP_FORMATS else _refuse(extension) or "zip"
+        if named not in _ZIP_FORMATS:
+            _refuse(extension)
+        return named if named in _ZIP_FORMATS else "zip"
     if certain == "ole":
         return named if named in _OLE_FORMATS else "ole"
     if certain:
         return certain
     if named in _TEXT_FORMATS:
         return named
-    if _is_text(head) and (named or not _refuse(extension)):
-        return _text_format(named, head)
     _refuse(extension)
+    if _is_text(head):
+        return _text_format(named, head)
     if named:
         raise Rejected(
             f"It is named .{extension} and holds no {extension} content", "Save it again."

@@ -168,7 +168,7 @@ class _Worker:
         length = int.from_bytes(self._read(LENGTH_BYTES, deadline), "big")
         if length > ANSWER_LIMIT:
             raise ValueError(f"{length:,} bytes")
-        return read_answer(self._read(length, deadline))
+        return read_answer(bytes(self._read(length, deadline)))
 
     def last_words(self) -> tuple[int, str]:
         """The exit code of a process that has died (negative: a signal), and its last message."""

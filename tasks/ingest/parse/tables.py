@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from zlib import crc32
 
-from tasks.ingest.parse.content import Elements
+from tasks.ingest.parse.elements import Elements
 
 GROUP_CHARACTERS = 1000
 """The most text of rows in one element."""

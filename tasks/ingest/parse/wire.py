@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import Rejected, Retryable
-from tasks.ingest.parse.content import clean
+from tasks.ingest.parse.elements import clean
 from tasks.records import Document, Element
 
 ANSWER_LIMIT = 512 * 1024 * 1024

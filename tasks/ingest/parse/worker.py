@@ -15,8 +15,17 @@ from tasks.ingest.parse.readers import parse
 from tasks.ingest.parse.wire import answer, read_request
 from tasks.records import Document
 
+_SHOWN_CHARACTERS = 300
 _TRANSIENT = frozenset(
-    (errno.ENOENT, errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ESTALE)
+    (
+        errno.ENOENT,
+        errno.EIO,
+        errno.ENOSPC,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EAGAIN,
+        errno.ESTALE,
+    )
 )
 
 
@@ -53,18 +62,18 @@ def _outcome(line: bytes, megabytes: int) -> tuple[Document | Rejected | Retryab
         return error, True
     except MemoryError:
         return _too_large(megabytes), False
-    except RecursionError:
-        return Rejected("It is nested too deeply", "Flatten it, or save it as text."), False
-    except PermissionError:
-        return Rejected(
-            "It may not be read", "Give the user who ingests the right to read it."
-        ), True
     except OSError as error:
-        if error.errno in _TRANSIENT:
-            return Retryable(f"It could not be read: {error.strerror}", "Ingest again."), False
-        return _failure(format, error), False
+        return _out_of_reach(error, format), False
     except Exception as error:
-        return _failure(format, error), False
+        return _failure(error, format), False
+
+
+def _out_of_reach(error: OSError, format: str) -> Rejected | Retryable:
+    if isinstance(error, PermissionError):
+        return Rejected("It may not be read", "Give the user who ingests the right to read it.")
+    if error.errno in _TRANSIENT:
+        return Retryable(f"It could not be read: {error.strerror}", "Ingest again.")
+    return _failure(error, format)
 
 
 def _too_large(megabytes: int) -> Rejected:
@@ -74,8 +83,10 @@ def _too_large(megabytes: int) -> Rejected:
     )
 
 
-def _failure(format: str, error: Exception) -> Rejected:
-    words = " ".join(str(error).split())[:300]
+def _failure(error: Exception, format: str) -> Rejected:
+    if isinstance(error, RecursionError):
+        return Rejected("It is nested too deeply", "Flatten it, or save it as text.")
+    words = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
     return Rejected(
         f"It cannot be read as {format} ({type(error).__name__}: {words})",
         "Check that its own program opens it; save it again, or as pdf.",

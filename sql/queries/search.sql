@@ -1,0 +1,19 @@
+-- One row a hit, beside the serving model and whether it searched: it does not while the embedding of
+-- the query has yet to be made. Without a hit, one row that has just these two.
+select a.model, a.searched, h.*
+from (
+    select m.name as model,
+           %(mode)s = 'keyword' or m.id is null or %(embedding)s::halfvec is not null
+           or exists (
+               select from query_embeddings q
+               where q.model_id = m.id and q.sha256 = sha256(convert_to(%(query)s, 'UTF8'))
+           ) as searched
+    from (select) one
+    left join models m on m.serving) a
+left join lateral (
+    select s.rank, s.score, s.path, s.title, s.section, s.page, s.text, s.source,
+           s.document_id, s.version_id, s.chunk_id, s.keyword_rank, s.dense_rank
+    from openbook.search(
+        %(query)s, %(k)s::integer, %(mode)s, %(filter)s, %(collection)s, %(embedding)s) s
+    where a.searched) h on true
+order by h.rank;

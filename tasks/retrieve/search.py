@@ -1,0 +1,105 @@
+"""Search from Python: `openbook.search` in one round trip, and the query's embedding if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from functools import lru_cache
+from typing import Any
+
+from pgvector import HalfVector
+from psycopg import Connection, DataError, errors
+from psycopg.types.json import Jsonb
+
+from tasks.database import connect
+from tasks.database import query as statement
+from tasks.embedders import Embedder, open_embedder
+from tasks.errors import Fatal, Rejected
+from tasks.records import Hit
+from tasks.settings import Settings, current
+
+
+def search(
+    query: str,
+    *,
+    k: int = 10,
+    mode: str = "hybrid",
+    filter: Mapping[str, Any] | None = None,
+    collection: str = "default",
+    settings: Settings | None = None,
+    connection: Connection | None = None,
+) -> list[Hit]:
+    """The `k` best chunks for a query among the current documents of a collection, best first.
+
+    `mode` is `hybrid`, `dense` or `keyword`; sql/functions/filters.sql describes `filter`. Only for
+    a query whose embedding the database lacks is the embedder loaded; the embedding is then stored,
+    so that the same text can be searched in SQL. Without a `connection` one is opened.
+
+    Raises Rejected for a mode, filter, `k` or collection that cannot be used, and Fatal when the
+    model that serves is not the one that the settings name.
+    """
+    settings = settings or current()
+    if connection is None:
+        with closing(connect(settings, autocommit=True)) as own:
+            return search(
+                query,
+                k=k,
+                mode=mode,
+                filter=filter,
+                collection=collection,
+                settings=settings,
+                connection=own,
+            )
+    query = query.encode("utf-8", "replace").decode().replace("\0", " ")
+    asked = {
+        "query": query,
+        "k": k,
+        "mode": mode,
+        "filter": Jsonb(dict(filter or {})),
+        "collection": collection,
+        "embedding": None,
+    }
+    model, hits = _ask(connection, asked)
+    if hits is None:
+        asked["embedding"] = _embedding(settings, model, query)
+        _, hits = _ask(connection, asked)
+        _remember(connection, asked, model)
+    return hits or []
+
+
+def _ask(connection: Connection, asked: Mapping[str, Any]) -> tuple[str, list[Hit] | None]:
+    """The serving model's name; the hits, or None while the query's embedding is wanting."""
+    try:
+        rows = connection.execute(statement("search"), asked).fetchall()
+    except DataError as error:
+        raise Rejected(
+            error.diag.message_primary or str(error), error.diag.message_hint or ""
+        ) from None
+    model, searched = rows[0][:2]
+    return model, [Hit(*hit) for _, _, *hit in rows if hit[0]] if searched else None
+
+
+def _embedding(settings: Settings, model: str, text: str) -> HalfVector:
+    embedder = _embedder(settings)
+    if embedder.name != model:
+        raise Fatal(
+            f"search uses the model {model}, and the settings name {embedder.name}",
+            "Set OPENBOOK_EMBEDDER (and its kin) to the former, or let search use the latter: "
+            f"`openbook reembed`, then `openbook models activate {embedder.name}`.",
+        )
+    return HalfVector(embedder.embed([text])[0])
+
+
+@lru_cache(maxsize=1)
+def _embedder(settings: Settings) -> Embedder:
+    """The settings' embedder, loaded once a process."""
+    return open_embedder(settings)
+
+
+def _remember(connection: Connection, asked: Mapping[str, Any], model: str) -> None:
+    """Store the query's embedding, where the user may and the server can."""
+    with (
+        suppress(errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction),
+        connection.transaction(),
+    ):
+        connection.execute(statement("remember_query"), {**asked, "model": model})

@@ -1,0 +1,181 @@
+"""What the database does to a run: replies lost, connections cut, the server down, no more room."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from tasks.database import connect, dsn, stop
+from tasks.errors import OpenbookError
+from tasks.settings import Settings
+from tests.conftest import make_short_folder
+from tests.endpoint import Misbehaviour, encoded
+from tests.faults import folder
+from tests.faults.conftest import Lab
+from tests.faults.proxy import lossy_proxy
+
+_COMMITS = range(1, 13)
+_IN_EVERY_RUN = {1, 6, 9}
+
+
+def meanwhile(act: Any) -> Misbehaviour:
+    """Let something happen while the run waits for its vectors, then answer well."""
+
+    def misbehave(handler: Any, answer: dict[str, Any]) -> None:
+        act()
+        handler.answer(200, encoded(answer))
+
+    return misbehave
+
+
+def prepare_changed_folder(lab: Lab) -> dict[str, set[str]]:
+    """A book one step behind its folder; what is to be found when it has caught up."""
+    folder.begin(lab.drop)
+    assert lab.ingest().error is None, lab.output()
+    return folder.change(lab.drop)
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [n if n in _IN_EVERY_RUN else pytest.param(n, marks=pytest.mark.faults) for n in _COMMITS],
+)
+def test_a_commit_whose_reply_is_lost_costs_nothing(lose: int, lab: Lab) -> None:
+    expected = prepare_changed_folder(lab)
+    stored = lab.stored()
+    lab.endpoint.requests.clear()
+    assert lab.database.database_url is not None
+    address = conninfo_to_dict(lab.database.database_url)
+    server = Path(str(address["host"]), f".s.PGSQL.{address['port']}")
+    short = make_short_folder()
+    try:
+        with lossy_proxy(short, server, lose) as proxy:
+            url = make_conninfo(lab.database.database_url, host=str(short))
+            lab.ingest(environment={"OPENBOOK_DATABASE_URL": url})
+        assert proxy.commits >= lose
+    finally:
+        shutil.rmtree(short)
+    lab.settle()
+    lab.assert_sound()
+    lab.assert_recovers(expected)
+    bought = lab.endpoint.texts_answered
+    assert len(bought) == len(set(bought)), "a text was bought twice"
+    assert not stored & set(bought), "what was stored was bought again"
+
+
+def test_connections_that_are_cut_in_the_middle_cost_nothing(lab: Lab) -> None:
+    expected = prepare_changed_folder(lab)
+
+    def cut() -> None:
+        with lab.connect() as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and application_name = 'openbook'"
+            )
+
+    lab.endpoint.then(meanwhile(cut))
+    lab.ingest()
+    lab.settle()
+    lab.assert_sound()
+    lab.assert_recovers(expected)
+
+
+@pytest.fixture
+def own_server(lab: Lab) -> Iterator[Lab]:
+    """The lab with an embedded server of its own, which may be stopped."""
+    settings = Settings(home=make_short_folder())
+    connect(settings).close()
+    own = lab.on(Settings(home=settings.home, database_url=dsn(settings)))
+    del own.environment["OPENBOOK_DATABASE_URL"]
+    yield own
+    stop(settings)
+    shutil.rmtree(settings.home)
+
+
+def test_a_server_that_stops_at_once_in_the_middle_is_started_again(own_server: Lab) -> None:
+    lab = own_server
+    expected = prepare_changed_folder(lab)
+
+    def stop_immediately() -> None:
+        pid_file = lab.database.home / "postgres" / "data" / "postmaster.pid"
+        pid = int(pid_file.read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(0.01)
+
+    lab.endpoint.then(meanwhile(stop_immediately))
+    lab.ingest()
+    connect(Settings(home=lab.database.home)).close()
+    lab.settle()
+    lab.assert_sound()
+    lab.assert_recovers(expected)
+
+
+def test_a_run_told_to_end_ends_within_five_seconds_and_says_so(lab: Lab) -> None:
+    expected = prepare_changed_folder(lab)
+    reached, over = threading.Event(), threading.Event()
+
+    def linger() -> None:
+        reached.set()
+        over.wait(30)
+
+    lab.endpoint.then(meanwhile(linger))
+    running = lab.start()
+    assert reached.wait(60), lab.output()
+    started = time.monotonic()
+    os.kill(running.process.pid or 0, signal.SIGTERM)
+    running.wait(30)
+    seconds = time.monotonic() - started
+    over.set()
+    lab.settle()
+    lab.assert_sound()
+    lab.assert_recovers(expected)
+    with lab.connect() as connection:
+        outcomes = connection.execute("select outcome from runs order by id").fetchall()
+    assert outcomes[1] in [("failed",), ("abandoned",)]
+    assert seconds < 5
+
+
+def limit_file_size() -> None:
+    """Let this process write no file of more than 64 kB, as on a disk that is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, resource.RLIM_INFINITY))
+
+
+def test_no_room_for_copies_of_files_fails_the_run_and_blames_no_file(lab: Lab) -> None:
+    marks = [f"mark{n}" for n in range(1000, 1500)]
+    folder.write(lab.drop, "long.md", folder.page("Long", marks))
+    outcome = lab.ingest(prepare=limit_file_size)
+    assert isinstance(outcome.error, OpenbookError), lab.output()
+    assert "staging" in str(outcome.error)
+    lab.assert_sound()
+    with lab.connect() as connection:
+        assert connection.execute("select from documents where status = 'rejected'").rowcount == 0
+    lab.assert_recovers(folder.readable(lab.drop))
+
+
+def test_a_database_that_turns_read_only_fails_the_run_and_loses_nothing(lab: Lab) -> None:
+    expected = prepare_changed_folder(lab)
+    with lab.connect() as connection:
+        name = Identifier(connection.info.dbname)
+        connection.execute(
+            SQL("alter database {} set default_transaction_read_only = on").format(name)
+        )
+        connection.commit()
+    outcome = lab.ingest()
+    assert "read-only" in str(outcome.error), lab.output()
+    with lab.connect() as connection:
+        connection.execute("set transaction read write")
+        connection.execute(SQL("alter database {} reset all").format(name))
+        connection.commit()
+    lab.assert_sound()
+    lab.assert_recovers(expected)

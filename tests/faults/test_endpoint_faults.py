@@ -1,0 +1,142 @@
+"""What the embedding endpoint does to a run: busy, broken, down, refusing, answering nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from flows import ingest as ingest_flow
+from tasks.embedders import openai
+from tasks.errors import Fatal, Retryable
+from tests import endpoint
+from tests.faults import folder
+from tests.faults.conftest import Lab
+
+
+def hurry() -> None:
+    """Let this process try as often as ever, and wait for next to nothing in between."""
+    openai.Patience = partial(openai.Patience, first_wait=0.01)  # type: ignore[misc, assignment]
+    ingest_flow.ingest_batch.retry_delay_seconds = [0, 0, 0]
+
+
+def bought_twice(lab: Lab) -> set[str]:
+    """Texts that the endpoint was asked for although their vectors had been stored."""
+    stored = lab.stored()
+    lab.endpoint.requests.clear()
+    lab.assert_recovers(folder.readable(lab.drop))
+    return stored & set(lab.endpoint.texts_answered)
+
+
+@pytest.mark.parametrize(
+    "misbehaviours",
+    [
+        [endpoint.status(429, retry_after="0")] * 2,
+        [endpoint.status(500)] * 3,
+        [endpoint.hang_up, endpoint.cut_body],
+        [endpoint.garbage, endpoint.missing_index, endpoint.shuffled],
+    ],
+    ids=["busy", "broken", "cut off", "nonsense"],
+)
+def test_an_endpoint_that_recovers_is_waited_for(
+    misbehaviours: list[endpoint.Misbehaviour], lab: Lab
+) -> None:
+    expected = folder.begin(lab.drop)
+    lab.endpoint.then(*misbehaviours)
+    outcome = lab.ingest(prepare=hurry)
+    assert outcome.error is None, lab.output()
+    lab.assert_equals(expected)
+
+
+def test_an_endpoint_that_is_down_fails_the_run_and_loses_nothing(lab: Lab) -> None:
+    folder.begin(lab.drop)
+    lab.endpoint.then(*[lambda handler, answer: handler.answer(200, endpoint.encoded(answer))])
+    lab.endpoint.then(*[endpoint.status(503)] * 200)
+    outcome = lab.ingest(prepare=hurry)
+    assert isinstance(outcome.error, Retryable), lab.output()
+    assert "gave no embeddings" in str(outcome.error)
+    lab.assert_sound()
+    with lab.connect() as connection:
+        assert connection.execute("select outcome from runs").fetchall() == [("failed",)]
+        assert connection.execute("select from documents where status = 'rejected'").rowcount <= 1
+    lab.endpoint.misbehaviours.clear()
+    assert not bought_twice(lab)
+
+
+def test_a_key_without_quota_fails_the_run_at_once(lab: Lab) -> None:
+    folder.begin(lab.drop)
+    lab.endpoint.then(*[endpoint.no_quota] * 20)
+    outcome = lab.ingest(prepare=hurry)
+    assert isinstance(outcome.error, Fatal), lab.output()
+    assert "no quota" in str(outcome.error)
+    assert len(lab.endpoint.requests) <= 2, "one request a batch under way"
+    lab.endpoint.misbehaviours.clear()
+    assert not bought_twice(lab)
+
+
+@pytest.mark.parametrize(
+    "misbehaviour",
+    [endpoint.wrong_dimensions(7), endpoint.another_model],
+    ids=["other dimensions", "another model"],
+)
+def test_vectors_of_another_space_are_refused_and_nothing_is_published(
+    misbehaviour: endpoint.Misbehaviour, lab: Lab
+) -> None:
+    folder.begin(lab.drop)
+    lab.endpoint.then(*[misbehaviour] * 200)
+    outcome = lab.ingest(prepare=hurry)
+    assert isinstance(outcome.error, Fatal), lab.output()
+    assert lab.stored() == set()
+    lab.endpoint.misbehaviours.clear()
+    assert not bought_twice(lab)
+
+
+def refuse(lab: Lab, text: str) -> None:
+    """Refuse every request that holds the text."""
+    lab.endpoint.poison.add(text)
+
+
+def answer_with(value: float) -> Callable[[Lab, str], None]:
+    """Answer well, but for one text whose vector is full of `value`."""
+
+    def spoil(lab: Lab, text: str) -> None:
+        right = lab.endpoint.vector
+        lab.endpoint.vector = (  # type: ignore[method-assign]
+            lambda one: [value] * lab.endpoint.dimensions if one == text else right(one)
+        )
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [refuse, answer_with(float("nan")), answer_with(0.0)],
+    ids=["refused", "not a number", "zero"],
+)
+def test_a_text_that_cannot_be_embedded_costs_its_own_file_alone(
+    poison: Callable[[Lab, str], None], lab: Lab
+) -> None:
+    expected = folder.begin(lab.drop)
+    assert lab.ingest().error is None, lab.output()
+    expected = folder.change(lab.drop)
+    text = next(text for text in texts_of(lab, "reed.md") if "mark23" in text)
+    lab.endpoint.requests.clear()
+    poison(lab, text)
+    outcome = lab.ingest(prepare=hurry)
+    assert outcome.error is None, lab.output()
+    lab.assert_equals({path: marks for path, marks in expected.items() if path != "reed.md"})
+    rejected = {one["path"]: one["reason"] for one in outcome.reports[0]["rejected"]}
+    assert "cannot be embedded" in rejected["reed.md"]
+    assert text not in lab.stored()
+
+
+def texts_of(lab: Lab, name: str) -> list[str]:
+    """The texts that will be bought for a file, learned from another book."""
+    requests = list(lab.endpoint.requests)
+    seen: list[str] = []
+    for mark in sorted(folder.marks((lab.drop / name).read_text())):
+        seen.append(f"Reed\nOn {mark}\n{folder.paragraph(mark)}")
+    lab.endpoint.requests[:] = requests
+    return seen

@@ -1,0 +1,263 @@
+"""What `openbook.search` promises to whoever calls it in SQL."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+
+import pytest
+from pgvector import HalfVector
+from psycopg.errors import InvalidParameterValue
+
+from tasks.embedders.hashing import HashingEmbedder
+from tests.retrieve.conftest import Shelf
+
+
+def vector(text: str) -> HalfVector:
+    return HalfVector(HashingEmbedder().embed([text])[0])
+
+
+def notices(shelf: Shelf) -> list[str]:
+    said: list[str] = []
+    shelf.connection.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    return said
+
+
+def test_a_hit_says_where_it_is_and_why_it_is_there(shelf: Shelf) -> None:
+    document = shelf.put(
+        "sea/tides.md", "Springs follow the moon.", "Neaps are weak.", title="Tides"
+    )
+    shelf.embed()
+    (hit,) = shelf.search("moon", k=1, embedding=vector("moon"))
+    assert hit == {
+        "rank": 1,
+        "score": pytest.approx(2 / 61),
+        "source": "shelf",
+        "path": "sea/tides.md",
+        "title": "Tides",
+        "section": None,
+        "page": None,
+        "text": "Springs follow the moon.",
+        "keyword_rank": 1,
+        "dense_rank": 1,
+        "document_id": document,
+        "version_id": hit["version_id"],
+        "chunk_id": hit["chunk_id"],
+    }
+
+
+def test_an_empty_book_answers_with_nothing(shelf: Shelf) -> None:
+    for mode in ("hybrid", "dense", "keyword"):
+        assert shelf.search("anything", mode=mode) == []
+
+
+def test_only_current_versions_are_found(shelf: Shelf) -> None:
+    shelf.put("a.txt", "an old wasp")
+    shelf.put("a.txt", "a new hornet")
+    shelf.put("b.txt", "a bee that left")
+    shelf.remove("b.txt")
+    shelf.embed()
+    for mode in ("keyword", "dense"):
+        embedding = vector("wasp hornet bee")
+        assert [
+            hit["text"] for hit in shelf.search("wasp hornet bee", mode=mode, embedding=embedding)
+        ] == ["a new hornet"]
+    shelf.put("b.txt", "a bee that left")
+    assert sorted(shelf.paths("wasp hornet bee", mode="keyword")) == ["a.txt", "b.txt"]
+
+
+def test_a_passage_that_several_documents_share_is_a_hit_in_each(shelf: Shelf) -> None:
+    for name in ("a", "b", "c"):
+        shelf.put(f"{name}.txt", "the same words", "the same words")
+    shelf.embed()
+    hits = shelf.search("same words", embedding=vector("same words"))
+    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5, 6]
+    assert Counter(hit["path"] for hit in hits) == {"a.txt": 2, "b.txt": 2, "c.txt": 2}
+    assert [hit["chunk_id"] for hit in hits] == sorted(hit["chunk_id"] for hit in hits)
+    assert len({hit["score"] for hit in hits}) == 1
+
+
+def test_the_lists_are_fused_by_reciprocal_rank(shelf: Shelf) -> None:
+    texts = [f"{'kelp ' * n}{'moss ' * (9 - n)}end" for n in range(10)]
+    for number, text in enumerate(texts):
+        shelf.put(f"{number}.txt", text)
+    shelf.embed()
+    hits = shelf.search("kelp", embedding=vector("moss"))
+    for hit in hits:
+        ranks = [rank for rank in (hit["keyword_rank"], hit["dense_rank"]) if rank]
+        assert hit["score"] == pytest.approx(sum(1 / (60 + rank) for rank in ranks))
+    assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
+    by_rank = {
+        mode: [
+            hit[f"{mode}_rank"]
+            for hit in sorted(hits, key=lambda hit: hit[f"{mode}_rank"] or 99)
+            if hit[f"{mode}_rank"]
+        ]
+        for mode in ("keyword", "dense")
+    }
+    assert by_rank == {"keyword": list(range(1, 10)), "dense": list(range(1, 11))}
+
+
+def test_a_query_whose_embedding_is_stored_is_searched_by_meaning_too(shelf: Shelf) -> None:
+    shelf.put("a.txt", "moss grows")
+    shelf.embed()
+    shelf.connection.execute(
+        "insert into query_embeddings (model_id, sha256, query, embedding)"
+        " select id, %s, 'lichen', %s from models",
+        [hashlib.sha256(b"lichen").digest(), vector("moss")],
+    )
+    said = notices(shelf)
+    (hit,) = shelf.search("lichen")
+    assert (hit["keyword_rank"], hit["dense_rank"], said) == (None, 1, [])
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense"])
+def test_without_the_embedding_keywords_are_searched_and_a_notice_says_so(
+    shelf: Shelf, mode: str
+) -> None:
+    shelf.put("a.txt", "moss grows")
+    said = notices(shelf)
+    assert shelf.paths("moss", mode=mode) == ["a.txt"]
+    shelf.embed()
+    assert shelf.paths("moss", mode=mode) == ["a.txt"]
+    assert len(said) == 2
+    assert all("keywords alone" in notice for notice in said)
+
+
+def test_stop_words_alone_leave_the_list_to_the_vectors(shelf: Shelf) -> None:
+    shelf.put("a.txt", "to be or not to be")
+    shelf.embed()
+    assert shelf.search("to be", mode="keyword") == []
+    (hit,) = shelf.search("to be", embedding=vector("to be"))
+    assert (hit["keyword_rank"], hit["dense_rank"]) == (None, 1)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_k_hits_come_back_whenever_k_exist(shelf: Shelf, indexed: bool) -> None:
+    """Nearer and better ones that a filter hides, or that have gone, do not eat the others."""
+    for number in range(40):
+        shelf.put(
+            f"far-{number:02}.txt",
+            f"moss {'stone ' * 30}{number}",
+            metadata={"seen": True, "few": number < 3},
+        )
+    for number in range(8):
+        shelf.put(
+            f"near-{number}.txt",
+            *(f"moss {number} {place}" for place in range(250)),
+            metadata={"seen": False},
+        )
+        if number % 2:
+            shelf.remove(f"near-{number}.txt")
+    shelf.embed()
+    if indexed:
+        shelf.connection.execute("select openbook.index_embeddings(1, 1)")
+    shelf.seal(256)
+    for mode in ("hybrid", "dense", "keyword"):
+        for filter, exist in [({"seen": True}, 40), ({"few": True}, 3), ({"seen": False}, 1000)]:
+            for k in (1, 10, 60):
+                hits = shelf.search("moss", mode=mode, k=k, filter=filter, embedding=vector("moss"))
+                assert len(hits) == min(k, exist), (mode, filter, k)
+                assert all(
+                    hit["path"].startswith("near" if filter == {"seen": False} else "far")
+                    for hit in hits
+                )
+
+
+def test_a_filter_too_wide_to_list_still_gives_exact_lists(shelf: Shelf) -> None:
+    """Above some thousand chunks the lists come first and the filter takes from them."""
+    chooser = random.Random(3)
+    words = [f"w{number}" for number in range(40)]
+    for number in range(24):
+        shelf.put(
+            f"{number}.txt",
+            *(" ".join(chooser.choices(words, k=8)) for _ in range(500)),
+            metadata={"even": number % 2 == 0, "rare": number == 5},
+        )
+    shelf.embed()
+    shelf.seal(256)
+    query = "w1 w2 w3"
+    for mode in ("keyword", "dense"):
+        ranked = shelf.search(query, mode=mode, k=1000, embedding=vector(query))
+        even = [hit["chunk_id"] for hit in ranked if int(hit["path"][:-4]) % 2 == 0]
+        found = shelf.search(
+            query, mode=mode, k=100, embedding=vector(query), filter={"even": True}
+        )
+        assert [hit["chunk_id"] for hit in found] == even[:100]
+
+
+def test_a_filter_leaves_the_statistics_of_the_whole_collection(shelf: Shelf) -> None:
+    """Rare words stay rare: the same passages keep their order under a filter."""
+    for number in range(30):
+        shelf.put(
+            f"{number}.txt", "common words" if number % 3 else "rare words", metadata={"n": 1}
+        )
+    shelf.put("both.txt", "common rare", metadata={"n": 2})
+    everything = shelf.search("common rare", mode="keyword", k=40)
+    filtered = shelf.search("common rare", mode="keyword", k=40, filter={"n": 1})
+    assert [h["chunk_id"] for h in filtered] == [
+        h["chunk_id"] for h in everything if h["path"] != "both.txt"
+    ]
+
+
+def test_collections_do_not_see_each_other(shelf: Shelf) -> None:
+    shelf.put("a.txt", "moss here")
+    shelf.put("b.txt", "moss there", source="other", collection="second")
+    shelf.embed()
+    for mode in ("keyword", "dense"):
+        for collection, path in [("default", "a.txt"), ("second", "b.txt")]:
+            found = shelf.paths("moss", mode=mode, collection=collection, embedding=vector("moss"))
+            assert found == [path]
+
+
+def test_a_query_is_read_in_each_language_of_the_collection(shelf: Shelf) -> None:
+    shelf.put("en.txt", "The houses stand.", source="english")
+    shelf.put("de.txt", "Die Häuser stehen.", source="german", language="german")
+    assert shelf.paths("Haus", mode="keyword") == ["de.txt"]
+    assert shelf.paths("house", mode="keyword") == ["en.txt"]
+
+
+def test_the_past_is_searched_as_it_was(shelf: Shelf) -> None:
+    shelf.put("a.txt", "an old wasp")
+    shelf.put("b.txt", "a bee")
+    shelf.embed()
+    (then,) = shelf.connection.execute("select clock_timestamp()").fetchone() or (None,)
+    shelf.put("a.txt", "a new hornet")
+    shelf.remove("b.txt")
+    shelf.put("c.txt", "another bee")
+    shelf.embed()
+    shelf.seal()
+    for mode in ("keyword", "dense"):
+        found = shelf.search("wasp hornet bee", mode=mode, embedding=vector("bee"), as_of=then)
+        assert sorted(hit["text"] for hit in found) == ["a bee", "an old wasp"]
+
+
+def test_the_callers_settings_stay_as_they_are(shelf: Shelf) -> None:
+    shelf.put("a.txt", "moss")
+    shelf.embed()
+    with shelf.connection.transaction():
+        shelf.connection.execute("set hnsw.ef_search = 77")
+        shelf.search("moss", embedding=vector("moss"))
+        assert shelf.connection.execute("show hnsw.ef_search").fetchone() == ("77",)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"mode": "fuzzy"}, "no mode 'fuzzy'"),
+        ({"mode": None}, "no mode null"),
+        ({"k": 0}, "k is 0"),
+        ({"k": 1001}, "k is 1001"),
+        ({"collection": "attic"}, "no collection 'attic'"),
+        ({"embedding": HalfVector([1, 0])}, "has 2 dimensions, the model hashing-256 has 256"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_with_a_lesson(
+    shelf: Shelf, options: dict[str, object], complaint: str
+) -> None:
+    shelf.put("a.txt", "moss")
+    shelf.embed()
+    with pytest.raises(InvalidParameterValue, match=complaint) as refused:
+        shelf.search("moss", **options)
+    assert refused.value.diag.message_hint
