@@ -17,7 +17,7 @@ from threading import BoundedSemaphore, Lock
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tasks.errors import Fatal, Rejected, Retryable
+from tasks.errors import Fatal, Killed, Rejected, Retryable
 from tasks.ingest.parse.wire import ANSWER_LIMIT, LENGTH_BYTES, read_answer, request
 from tasks.records import Document
 
@@ -102,8 +102,8 @@ class ParserPool:
                 return
         worker.kill()
 
-    def _too_slow(self) -> Rejected:
-        return Rejected(
+    def _too_slow(self) -> Killed:
+        return Killed(
             f"It takes longer than {self._settings.parse_seconds:g} seconds to parse",
             "Raise OPENBOOK_PARSE_SECONDS, or split the file.",
         )
@@ -118,7 +118,7 @@ class ParserPool:
                 "Ingest again, with fewer OPENBOOK_PARSE_WORKERS if it comes back.",
             )
         how = signal.Signals(-code).name if code < 0 else words or f"exit code {code}"
-        return Rejected(
+        return Killed(
             f"Its parser crashed ({how})",
             f"Open and save it again; if it needs more than {self._settings.parse_megabytes} MB,"
             " raise OPENBOOK_PARSE_MEGABYTES.",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import Rejected, Retryable
+from tasks.errors import Killed, MissingTool, Rejected, Retryable
 from tasks.ingest.parse.elements import clean
 from tasks.records import Document, Element
 
@@ -15,7 +15,7 @@ ANSWER_LIMIT = 512 * 1024 * 1024
 LENGTH_BYTES = 8
 """Each answer is preceded by its length, an unsigned big-endian number."""
 
-_ERRORS = {error.__name__: error for error in (Rejected, Retryable)}
+_ERRORS = {error.__name__: error for error in (Rejected, MissingTool, Killed, Retryable)}
 
 
 def request(path: Path, format: str) -> bytes:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tasks.errors import Rejected, Retryable
+from tasks.errors import Killed, Rejected, Retryable
 from tasks.ingest.parse.confinement import allow_cpu, confine, resident_bytes
 from tasks.ingest.parse.readers import parse
 from tasks.ingest.parse.wire import answer, read_request
@@ -76,8 +76,8 @@ def _out_of_reach(error: OSError, format: str) -> Rejected | Retryable:
     return _failure(error, format)
 
 
-def _too_large(megabytes: int) -> Rejected:
-    return Rejected(
+def _too_large(megabytes: int) -> Killed:
+    return Killed(
         f"It needs more than {megabytes} MB to parse",
         "Raise OPENBOOK_PARSE_MEGABYTES, or split the file.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from tasks.errors import Rejected
+from tasks.errors import MissingTool
 from tasks.ingest.parse.elements import Elements
 from tasks.ingest.parse.external import find_program, run
 from tasks.ingest.parse.readers.plain import add_plain
@@ -33,7 +33,7 @@ def add_image_text(elements: Elements, picture: Path) -> None:
     """Append the text that tesseract sees; Rejected, saying what to install, without it."""
     program = tesseract()
     if program is None:
-        raise Rejected("It is a picture, and no program to read pictures is installed", INSTALL)
+        raise MissingTool("It is a picture, and no program to read pictures is installed", INSTALL)
     languages = _languages(program)
     layout = "1" if "osd" in languages else "3"  # with or without finding the orientation
     spoken = [language for language in languages if language not in _NO_LANGUAGES]

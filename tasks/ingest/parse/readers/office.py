@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.errors import Rejected
+from tasks.errors import MissingTool, Rejected
 from tasks.ingest.parse.external import find_program, run
 from tasks.ingest.parse.readers.docx import read_docx
 from tasks.ingest.parse.readers.pptx import read_pptx
@@ -27,7 +27,7 @@ def read_ppt(path: Path) -> Document:
 def _converted(path: Path, format: str, folder: Path) -> Path:
     program = find_program("soffice", "libreoffice")
     if program is None:
-        raise Rejected(
+        raise MissingTool(
             f"It is in the format that {format} replaced, which needs LibreOffice",
             f"Install LibreOffice (Debian: apt-get install libreoffice), or save it as {format}.",
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tasks.errors import Rejected
+from tasks.errors import MissingTool, Rejected
 from tasks.ingest.parse.elements import Elements
 from tasks.ingest.parse.readers.ocr import INSTALL, add_image_text, tesseract
 from tasks.ingest.parse.readers.pdf_layout import add_pages, fold
@@ -99,7 +99,7 @@ def _outline(pdf: Any) -> dict[int, dict[str, int]]:
 def _with_pictures(elements: Elements, pdf: Any, pictures: list[int]) -> Elements:
     """The elements with those of the pages that tesseract reads, in the order of the pages."""
     if tesseract() is None:
-        raise Rejected(f"Its {len(pictures)} pages are pictures without text (a scan)", INSTALL)
+        raise MissingTool(f"Its {len(pictures)} pages are pictures without text (a scan)", INSTALL)
     recognised = Elements()
     with TemporaryDirectory() as folder:
         for index in pictures:

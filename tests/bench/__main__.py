@@ -1,0 +1,9 @@
+"""Run every benchmark of this folder in turn: `python -m tests.bench`; each has its own `--help`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+for script in sorted(Path(__file__).parent.glob("bench_*.py")):
+    print(f"\n== {script.stem}", flush=True)
+    subprocess.run([sys.executable, "-m", f"tests.bench.{script.stem}"], check=False)
