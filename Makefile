@@ -33,6 +33,11 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The whole fault suite, of which `make test` runs a share; then ten minutes of chaos.
+faults: $(DEV)
+	$(BIN)/pytest -n 2 --dist load -m "faults or not faults" tests/faults
+	$(BIN)/python -m tests.faults.chaos --minutes 10
+
 bench: $(DEV)
 	$(BIN)/python -m tests.bench
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from psycopg import Connection
 
 from flows.cli import main
 from tasks.settings import Settings
@@ -35,10 +36,20 @@ def fences(text: str) -> list[str]:
     return re.findall(r"^```\w*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def options(command: click.Command) -> set[str]:
-    """The options of a command, each by the longest of its names."""
+def commands(group: click.Group = main, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with its name, such as `ingest` or `models activate`."""
+    for word, command in group.commands.items():
+        yield (name + word, command)
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{name}{word} ")
+
+
+def options(name: str) -> set[str]:
+    """The options of a command and its subcommands, each by the longest of its names."""
     return {
         max(parameter.opts, key=len)
+        for other, command in commands()
+        if (other + " ").startswith(name + " ")
         for parameter in command.params
         if isinstance(parameter, click.Option)
     }
@@ -117,18 +128,21 @@ def test_every_command_has_a_row_in_the_readme_and_every_row_a_command() -> None
     assert rows().keys() == main.commands.keys()
 
 
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_command_is_called_in_the_readme(name: str) -> None:
+    assert re.search(rf"`openbook {name}\b", section("Commands"))
+
+
 @pytest.mark.parametrize("name", main.commands)
 def test_the_options_of_a_command_are_those_that_the_readme_names(name: str) -> None:
     shared = named_options(preface()) - {"--help"}
-    here = named_options(rows()[name].replace(r"\|", "|"))
-    assert options(main.commands[name]) - shared == here
+    assert options(name) - shared == named_options(rows()[name].replace(r"\|", "|"))
     if f"`{name}`" not in preface():
-        assert shared <= options(main.commands[name]), "the README promises them for every command"
+        assert shared <= options(name), "the README promises them for every command"
 
 
-@pytest.mark.parametrize("name", main.commands)
-def test_the_help_of_a_command_explains_every_option(name: str) -> None:
-    command = main.commands[name]
+@pytest.mark.parametrize(("name", "command"), list(commands()))
+def test_the_help_of_a_command_explains_every_option(name: str, command: click.Command) -> None:
     assert command.help
     for option in command.params:
         if isinstance(option, click.Option):
@@ -138,18 +152,37 @@ def test_the_help_of_a_command_explains_every_option(name: str) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_call_that_a_document_shows_is_understood(document: str) -> None:
     for words in calls(DOCUMENTS[document]):
-        if not words or words[0].startswith("-"):
-            continue
-        name, *arguments = words
-        command = main.commands.get(name)
-        assert command, f"{document} shows `openbook {name}`, which does not exist"
+        command: click.Command = main
+        shown, left = "openbook", words
+        while isinstance(command, click.Group) and left and not left[0].startswith("-"):
+            shown = f"{shown} {left[0]}"
+            found = command.commands.get(left[0])
+            assert found, f"{document} shows `{shown}`, which does not exist"
+            command, left = found, left[1:]
         context = click.Context(command, **command.context_settings)
-        command.make_parser(context).parse_args(arguments)
+        command.make_parser(context).parse_args(left)
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if "```sql" in DOCUMENTS[name]])
+def test_every_sql_statement_that_a_document_shows_runs(
+    document: str, connection: Connection
+) -> None:
+    for statement in re.findall(r"^```sql\n(.*?)^```$", DOCUMENTS[document], re.M | re.DOTALL):
+        connection.execute(statement)
 
 
 def test_the_table_of_settings_lists_each_setting_and_nothing_else() -> None:
     table = re.findall(r"^\| `OPENBOOK_(\w+)`", README, flags=re.MULTILINE)
     assert sorted(table) == sorted(field.name.upper() for field in fields(Settings))
+
+
+def test_the_table_of_settings_gives_the_defaults() -> None:
+    table = dict(re.findall(r"^\| `OPENBOOK_(\w+)` \| ([^|]+) \|", README, flags=re.MULTILINE))
+    for field in fields(Settings):
+        if field.name != "parse_workers" and isinstance(field.default, str | int | float):
+            shown = table[field.name.upper()].strip("`")
+            value = field.default
+            assert shown == (value if isinstance(value, str) else f"{value:g}"), field.name
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

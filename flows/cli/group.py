@@ -25,10 +25,11 @@ class _Openbook(click.Group):
     """Tells errors as sentences, or as JSON where JSON was asked for."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        asked = list(ctx.args)
         try:
             return super().invoke(ctx)
         except OpenbookError as error:
-            if "--json" in sys.argv:
+            if "--json" in asked:
                 print_json({"error": error.message, "remedy": error.remedy or None})
             click.echo(f"openbook: {error.message}", err=True)
             if error.remedy:

@@ -5,8 +5,8 @@ the tokens, and unit length. The graph takes one text at a time, so it needs no 
 
 In the int8 graph each column of a weight matrix and each token's activations have a scale of their
 own, so that one extreme token blurs no other. The weights use seven of the eight bits: the int8
-kernels of CPUs without VNNI add products in pairs of 16 bits, which eight would overflow, and the
-same text would have another vector there.
+kernels of CPUs without VNNI add products in pairs of 16 bits, which eight would overflow: the same
+text would have another vector there (cosine .996, with seven bits .9999).
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +18,20 @@ from psycopg.sql import SQL, Identifier
 
 from tasks.database import connect
 from tasks.settings import Settings
-from tests.endpoint import KEY, EmbeddingEndpoint, embedding_endpoint
+from tests.endpoint import KEY, EmbeddingEndpoint, Misbehaviour, embedding_endpoint, encoded
 from tests.faults import folder, invariants
 from tests.faults.process import Job, Outcome, Running, run
 
 _FADE_SECONDS = 20.0
+_TRANSACTION_ENDS = ("commit_gen", "exit_gen")
 
 
 class Lab:
     """A folder, the database kept in step with it, and the endpoint that sells the vectors."""
 
-    def __init__(self, database: Settings, drop: Path, api: str, endpoint: EmbeddingEndpoint) -> None:
+    def __init__(
+        self, database: Settings, drop: Path, api: str, endpoint: EmbeddingEndpoint
+    ) -> None:
         self.database = database
         self.drop = drop
         self.endpoint = endpoint
@@ -58,6 +62,12 @@ class Lab:
         """Run the flow in a process of its own, and go on."""
         return Running(self.job(**changes))
 
+    def fall_behind(self) -> dict[str, set[str]]:
+        """Leave the book one step behind its folder; what is to be found when it has caught up."""
+        folder.begin(self.drop)
+        assert self.ingest().error is None, self.output()
+        return folder.change(self.drop)
+
     def output(self) -> str:
         """What the processes printed, for the message of a test that fails."""
         return self.job().log.with_suffix(".out").read_text(errors="replace")[-3000:]
@@ -65,6 +75,14 @@ class Lab:
     def connect(self) -> closing[psycopg.Connection]:
         """A connection to the lab's database, closed with the block."""
         return closing(connect(self.database, application_name="lab"))
+
+    def cut_connections(self) -> None:
+        """Let the server end the connections of the book's processes."""
+        with self.connect() as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and application_name = 'openbook'"
+            )
 
     def settle(self) -> None:
         """Wait until the server has noticed that the book's processes are gone."""
@@ -90,7 +108,7 @@ class Lab:
             found = invariants.searchable(connection)
         assert {path: folder.marks(text) for path, text in found.items()} == dict(expected)
 
-    def assert_recovers(self, expected: Mapping[str, set[str]]) -> list[dict[str, Any]]:
+    def assert_recovers(self, expected: Mapping[str, set[str]]) -> None:
         """The next run brings the book in step, and the one after that is silent."""
         outcome = self.ingest()
         assert outcome.error is None, self.output()
@@ -100,14 +118,15 @@ class Lab:
         assert silent.error is None, self.output()
         assert silent.reports[0]["embedded"] == 0
         assert self.rows() == before, "the silent run wrote rows"
-        return outcome.reports + silent.reports
+        for report in outcome.reports + silent.reports:
+            answered = ("new", "changed", "unchanged", "renamed", "pending")
+            answers = sum(report[name] for name in answered) + len(report["rejected"])
+            assert answers == report["seen"], "a file has no answer"
 
     def rows(self) -> dict[str, list[Any]]:
         """Where each row of the book lies; every write to one moves it."""
-        tables = (
-            "sources documents versions contents chunks passages embeddings models"
-            " bm25_blocks bm25_slots bm25_postings bm25_pending"
-        ).split()
+        tables = ("sources", "models", "documents", "versions", "contents", "chunks", "passages")
+        tables += ("embeddings", "bm25_blocks", "bm25_slots", "bm25_postings", "bm25_pending")
         with self.connect() as connection:
             return {
                 table: connection.execute(
@@ -130,6 +149,16 @@ class Lab:
     def on(self, database: Settings) -> Lab:
         """The same folder and endpoint, with another database."""
         return Lab(database, self.drop, self.api, self.endpoint)
+
+
+def meanwhile(act: Callable[[], object]) -> Misbehaviour:
+    """Let something happen while a run waits for its vectors, then answer well."""
+
+    def misbehave(handler: Any, answer: dict[str, Any]) -> None:
+        act()
+        handler.answer(200, encoded(answer))
+
+    return misbehave
 
 
 @pytest.fixture
@@ -188,3 +217,24 @@ def copies(database: Settings, administration: psycopg.Connection) -> Iterator[C
     copies = Copies(database, administration)
     yield copies
     copies.drop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where the crash sweep cut runs off, all of which recovered, and how often."""
+    killed: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "boundaries":
+                killed.update((history, _kind(one)) for history, one in value)
+    if killed:
+        terminalreporter.section("crash sweep: killed here, sound, in step after the next run")
+        for (history, kind), times in sorted(killed.items()):
+            terminalreporter.line(f"{times:5}  {history:12} {kind}")
+
+
+def _kind(boundary: str) -> str:
+    """What sort of boundary one is, such as `before commit`."""
+    moment, thing, what = boundary.replace(":", "").split(" ", 2)
+    if thing == "database":
+        return f"{moment} {'commit' if what in _TRANSACTION_ENDS else 'another database call'}"
+    return f"{moment} {thing} {what}"

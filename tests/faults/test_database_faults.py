@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -20,30 +19,12 @@ from tasks.database import connect, dsn, stop
 from tasks.errors import OpenbookError
 from tasks.settings import Settings
 from tests.conftest import make_short_folder
-from tests.endpoint import Misbehaviour, encoded
 from tests.faults import folder
-from tests.faults.conftest import Lab
+from tests.faults.conftest import Lab, meanwhile
 from tests.faults.proxy import lossy_proxy
 
 _COMMITS = range(1, 13)
-_IN_EVERY_RUN = {1, 6, 9}
-
-
-def meanwhile(act: Any) -> Misbehaviour:
-    """Let something happen while the run waits for its vectors, then answer well."""
-
-    def misbehave(handler: Any, answer: dict[str, Any]) -> None:
-        act()
-        handler.answer(200, encoded(answer))
-
-    return misbehave
-
-
-def prepare_changed_folder(lab: Lab) -> dict[str, set[str]]:
-    """A book one step behind its folder; what is to be found when it has caught up."""
-    folder.begin(lab.drop)
-    assert lab.ingest().error is None, lab.output()
-    return folder.change(lab.drop)
+_IN_EVERY_RUN = {6, 9}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +32,7 @@ def prepare_changed_folder(lab: Lab) -> dict[str, set[str]]:
     [n if n in _IN_EVERY_RUN else pytest.param(n, marks=pytest.mark.faults) for n in _COMMITS],
 )
 def test_a_commit_whose_reply_is_lost_costs_nothing(lose: int, lab: Lab) -> None:
-    expected = prepare_changed_folder(lab)
+    expected = lab.fall_behind()
     stored = lab.stored()
     lab.endpoint.requests.clear()
     assert lab.database.database_url is not None
@@ -74,16 +55,8 @@ def test_a_commit_whose_reply_is_lost_costs_nothing(lose: int, lab: Lab) -> None
 
 
 def test_connections_that_are_cut_in_the_middle_cost_nothing(lab: Lab) -> None:
-    expected = prepare_changed_folder(lab)
-
-    def cut() -> None:
-        with lab.connect() as connection:
-            connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where datname = current_database() and application_name = 'openbook'"
-            )
-
-    lab.endpoint.then(meanwhile(cut))
+    expected = lab.fall_behind()
+    lab.endpoint.then(meanwhile(lab.cut_connections))
     lab.ingest()
     lab.settle()
     lab.assert_sound()
@@ -104,7 +77,7 @@ def own_server(lab: Lab) -> Iterator[Lab]:
 
 def test_a_server_that_stops_at_once_in_the_middle_is_started_again(own_server: Lab) -> None:
     lab = own_server
-    expected = prepare_changed_folder(lab)
+    expected = lab.fall_behind()
 
     def stop_immediately() -> None:
         pid_file = lab.database.home / "postgres" / "data" / "postmaster.pid"
@@ -122,7 +95,7 @@ def test_a_server_that_stops_at_once_in_the_middle_is_started_again(own_server: 
 
 
 def test_a_run_told_to_end_ends_within_five_seconds_and_says_so(lab: Lab) -> None:
-    expected = prepare_changed_folder(lab)
+    expected = lab.fall_behind()
     reached, over = threading.Event(), threading.Event()
 
     def linger() -> None:
@@ -164,7 +137,7 @@ def test_no_room_for_copies_of_files_fails_the_run_and_blames_no_file(lab: Lab) 
 
 
 def test_a_database_that_turns_read_only_fails_the_run_and_loses_nothing(lab: Lab) -> None:
-    expected = prepare_changed_folder(lab)
+    expected = lab.fall_behind()
     with lab.connect() as connection:
         name = Identifier(connection.info.dbname)
         connection.execute(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -34,8 +33,8 @@ def bought_twice(lab: Lab) -> set[str]:
     "misbehaviours",
     [
         [endpoint.status(429, retry_after="0")] * 2,
-        [endpoint.status(500)] * 3,
-        [endpoint.hang_up, endpoint.cut_body],
+        pytest.param([endpoint.status(500)] * 3, marks=pytest.mark.faults),
+        pytest.param([endpoint.hang_up, endpoint.cut_body], marks=pytest.mark.faults),
         [endpoint.garbage, endpoint.missing_index, endpoint.shuffled],
     ],
     ids=["busy", "broken", "cut off", "nonsense"],
@@ -52,8 +51,7 @@ def test_an_endpoint_that_recovers_is_waited_for(
 
 def test_an_endpoint_that_is_down_fails_the_run_and_loses_nothing(lab: Lab) -> None:
     folder.begin(lab.drop)
-    lab.endpoint.then(*[lambda handler, answer: handler.answer(200, endpoint.encoded(answer))])
-    lab.endpoint.then(*[endpoint.status(503)] * 200)
+    lab.endpoint.then(endpoint.changed(endpoint.encoded), *[endpoint.status(503)] * 200)
     outcome = lab.ingest(prepare=hurry)
     assert isinstance(outcome.error, Retryable), lab.output()
     assert "gave no embeddings" in str(outcome.error)
@@ -78,7 +76,10 @@ def test_a_key_without_quota_fails_the_run_at_once(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     "misbehaviour",
-    [endpoint.wrong_dimensions(7), endpoint.another_model],
+    [
+        endpoint.wrong_dimensions(7),
+        pytest.param(endpoint.another_model, marks=pytest.mark.faults),
+    ],
     ids=["other dimensions", "another model"],
 )
 def test_vectors_of_another_space_are_refused_and_nothing_is_published(
@@ -112,17 +113,18 @@ def answer_with(value: float) -> Callable[[Lab, str], None]:
 
 @pytest.mark.parametrize(
     "poison",
-    [refuse, answer_with(float("nan")), answer_with(0.0)],
+    [
+        refuse,
+        pytest.param(answer_with(float("nan")), marks=pytest.mark.faults),
+        pytest.param(answer_with(0.0), marks=pytest.mark.faults),
+    ],
     ids=["refused", "not a number", "zero"],
 )
 def test_a_text_that_cannot_be_embedded_costs_its_own_file_alone(
     poison: Callable[[Lab, str], None], lab: Lab
 ) -> None:
-    expected = folder.begin(lab.drop)
-    assert lab.ingest().error is None, lab.output()
-    expected = folder.change(lab.drop)
-    text = next(text for text in texts_of(lab, "reed.md") if "mark23" in text)
-    lab.endpoint.requests.clear()
+    expected = lab.fall_behind()
+    text = f"Reed\nOn mark23\n{folder.paragraph('mark23')}"
     poison(lab, text)
     outcome = lab.ingest(prepare=hurry)
     assert outcome.error is None, lab.output()
@@ -130,13 +132,3 @@ def test_a_text_that_cannot_be_embedded_costs_its_own_file_alone(
     rejected = {one["path"]: one["reason"] for one in outcome.reports[0]["rejected"]}
     assert "cannot be embedded" in rejected["reed.md"]
     assert text not in lab.stored()
-
-
-def texts_of(lab: Lab, name: str) -> list[str]:
-    """The texts that will be bought for a file, learned from another book."""
-    requests = list(lab.endpoint.requests)
-    seen: list[str] = []
-    for mark in sorted(folder.marks((lab.drop / name).read_text())):
-        seen.append(f"Reed\nOn {mark}\n{folder.paragraph(mark)}")
-    lab.endpoint.requests[:] = requests
-    return seen

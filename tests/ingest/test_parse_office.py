@@ -175,8 +175,8 @@ def test_delimited_text_is_understood(tmp_path: Path, source: str, expected: str
     assert texts(parse_bytes(tmp_path, "a.csv", source)) == [expected]
 
 
-def test_a_cell_of_fifty_megabytes_is_read(tmp_path: Path) -> None:
-    document = parse_bytes(tmp_path, "a.csv", "name,text\none," + "word " * 10_000_000 + "end\n")
+def test_a_cell_of_ten_megabytes_is_read(tmp_path: Path) -> None:
+    document = parse_bytes(tmp_path, "a.csv", "name,text\none," + "word " * 2_000_000 + "end\n")
     assert document.text.endswith("end")
 
 

@@ -45,15 +45,13 @@ def value_of(path: str, name: str) -> Any:
 
 
 def same(value: Any, given: Any) -> bool:
-    return (
-        type(value) is type(given)
-        and value == given
-        or ({type(value), type(given)} == {int, float} and value == given)
+    return (type(value) is type(given) and value == given) or (
+        {type(value), type(given)} == {int, float} and value == given
     )
 
 
 def equal(value: Any, given: Any) -> bool:
-    return same(value, given) or isinstance(value, list) and any(same(v, given) for v in value)
+    return same(value, given) or (isinstance(value, list) and any(same(v, given) for v in value))
 
 
 def ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

@@ -16,6 +16,7 @@ TEXT_LIMIT = 64_000_000
 """The most characters that are taken from one file."""
 ELEMENT_LIMIT = 2_000_000
 """The most elements that are taken from one file."""
+_SLICE_CHARACTERS = 1_000_000
 _VALUE_LIMIT = 2000
 _VALUES_LIMIT = 1000
 TITLE_LIMIT = 200
@@ -150,9 +151,21 @@ def clean(text: str) -> str:
 def prose(text: str) -> str:
     """One space for each run of white space; line feeds stay, empty lines do not."""
     if "\n" not in text:
-        return clean(" ".join(text.split()))
-    lines = (" ".join(line.split()) for line in text.split("\n"))
+        return clean(_spaced(text))
+    lines = (_spaced(line) for line in text.split("\n"))
     return clean("\n".join(line for line in lines if line))
+
+
+def _spaced(line: str) -> str:
+    """The line's words a space apart, in slices: a list of all words takes ten times its size."""
+    if len(line) <= _SLICE_CHARACTERS:
+        return " ".join(line.split())
+    slices = (line[i : i + _SLICE_CHARACTERS] for i in range(0, len(line), _SLICE_CHARACTERS))
+    spaced = (
+        " " * part[0].isspace() + " ".join(part.split()) + " " * part[-1].isspace()
+        for part in slices
+    )
+    return "".join(spaced).replace("  ", " ").strip()
 
 
 def verbatim(text: str) -> str:

@@ -38,7 +38,7 @@ _SENTENCE_END = re.compile(r"[.!?:;\u3002\uff01\uff1f]['\"\u201d\u2019)\]]*$")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _DOTS = re.compile(r"\.{4}|^[•‣▪●◦·○■□➢✓]")
 """A line of a table of contents, or an item: no heading, however large."""
-_DIGITS = re.compile(r"\d+")
+_DIGITS = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(slots=True)
@@ -59,11 +59,11 @@ def add_pages(elements: Elements, pages: Sequence[Page], outline: Outline) -> No
     seen: set[str] = set()
     for index, page in enumerate(pages):
         elements.page = index + 1
-        body, running = margins.split(page)
+        body, running = margins.split(page, index)
         for line in running:
-            if not _PAGE_NUMBER.match(line.text) and _masked(line.text) not in seen:
+            if not _PAGE_NUMBER.match(line.text) and _counted(line.text, index) not in seen:
                 elements.paragraph(line.text, "Header")
-            seen.add(_masked(line.text))
+            seen.add(_counted(line.text, index))
         for block in _blocks(body):
             if block.lines[0].cells > 1:
                 elements.rows("\n".join(line.text for line in block.lines))
@@ -167,19 +167,19 @@ class _Margins:
 
     def __init__(self, pages: Sequence[Page]) -> None:
         places: Counter[tuple[str, int]] = Counter()
-        for page in pages:
-            places.update({_place(line) for line in page.lines if _is_at_edge(line, page)})
+        for index, page in enumerate(pages):
+            places.update({_place(line, index) for line in page.lines if _is_at_edge(line, page)})
         least = max(_RUNNING_PAGES, len(pages) * _RUNNING_SHARE)
         self._running = frozenset(place for place, count in places.items() if count >= least)
 
-    def split(self, page: Page) -> tuple[list[Line], list[Line]]:
-        """The lines of a page's body, and those of its margins."""
+    def split(self, page: Page, index: int) -> tuple[list[Line], list[Line]]:
+        """The lines of a page's body, and those of its margins; one of the two is all there is."""
         body: list[Line] = []
         margins: list[Line] = []
         for line in page.lines:
-            repeated = _place(line) in self._running or _PAGE_NUMBER.match(line.text) is not None
+            repeated = _place(line, index) in self._running or _PAGE_NUMBER.match(line.text)
             (margins if repeated and _is_at_edge(line, page) else body).append(line)
-        return body, margins
+        return (body, margins) if body else (margins, [])
 
 
 def _is_at_edge(line: Line, page: Page) -> bool:
@@ -188,12 +188,14 @@ def _is_at_edge(line: Line, page: Page) -> bool:
     return at_edge and len(line.text) <= _RUNNING_CHARACTERS
 
 
-def _place(line: Line) -> tuple[str, int]:
-    return _masked(line.text), round(line.bottom / _PLACE_POINTS)
+def _place(line: Line, page: int) -> tuple[str, int]:
+    """What a running line repeats: its height on the paper, its words, its count of pages."""
+    return _counted(line.text, page), round(line.bottom / _PLACE_POINTS)
 
 
-def _masked(text: str) -> str:
-    return _DIGITS.sub("0", text)
+def _counted(text: str, page: int) -> str:
+    """The text with its numbers as they would be on the first page if they count pages."""
+    return _DIGITS.sub(lambda digits: str(int(digits.group()) - page), text)
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[Block]:

@@ -18,6 +18,10 @@ _BOLD = re.compile(rb"bold|black|heavy|demi|cmbx|ecbx|sfbx|medi\b|-b\b", re.IGNO
 _CELL_GAP = 1.5
 """How many times its size parts a line's pieces into cells."""
 
+_SPARSE = 0.62
+"""A line that takes more than this share of its size a character may hold such gaps."""
+_SPACE = re.compile(r"\s+")
+
 _MEANT = {0xFFFE: None, 0x02: None, **dict.fromkeys((0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF0FC), "•")}
 """pdfium's mark of a word parted at the line's end, and bullets of symbol fonts."""
 
@@ -99,17 +103,34 @@ def _measured(textpage: Any, text: str, start: int) -> Line:
     size = _font_size(textpage, typical)
     angle = pdfium.FPDFText_GetCharAngle(textpage, first)
     turn = angle % (2 * math.pi) if angle >= 0 else 0.0
+    right = max(right, last_right)
+    cells = [text]
+    if right - left > size * _SPARSE * len(text):
+        cells = _cells(textpage, text, first, size)
     return Line(
-        text.translate(_MEANT),
+        " | ".join(cells).translate(_MEANT),
         left,
-        max(right, last_right),
+        right,
         bottom,
         top,
         last_bottom if last_bottom < bottom - size / 2 else bottom,
         size,
         _is_bold(textpage, typical) and _is_bold(textpage, last),
         min(turn, 2 * math.pi - turn) < _TILT,
+        len(cells),
     )
+
+
+def _cells(textpage: Any, text: str, first: int, size: float) -> list[str]:
+    """The pieces of a line, parted where a space is as wide as a gap between columns."""
+    cells: list[str] = []
+    start = 0
+    for space in _SPACE.finditer(text):
+        before, after = first + space.start() - 1, first + space.end()
+        if _box(textpage, after)[0] - _box(textpage, before)[1] > size * _CELL_GAP:
+            cells.append(text[start : space.start()])
+            start = space.end()
+    return [*cells, text[start:]]
 
 
 def _font_size(textpage: Any, index: int) -> float:

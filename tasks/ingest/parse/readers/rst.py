@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 from tasks.errors import Rejected
 from tasks.ingest.parse.elements import Elements
 from tasks.ingest.parse.encoding import read_text
+from tasks.ingest.parse.readers.plain import read_plain
 from tasks.ingest.parse.tables import add_rows
 from tasks.records import Document
 
+_LINE_LIMIT = 10_000
 _SETTINGS = {
     "file_insertion_enabled": False,
     "raw_enabled": False,
@@ -22,7 +24,7 @@ _SETTINGS = {
     "report_level": 3,  # what could not be read stays in the tree as an error with its source
     "halt_level": 5,
     "warning_stream": False,
-    "line_length_limit": 1_000_000,
+    "line_length_limit": _LINE_LIMIT,
 }
 _ROLE = re.compile(
     r"(?<![\w:])(?::[\w.+-]{1,40}){1,3}:`(?:([^`<]{0,300}?)\s*<[^`>]{0,300}>|[~!]?([^`]{0,300}))`"
@@ -38,8 +40,11 @@ def read_rst(path: Path) -> Document:
     """Sections, paragraphs, lists, listings, tables; Sphinx's roles and directives as text."""
     from docutils.core import publish_doctree
 
+    text = read_text(path)
+    if max(map(len, text.split("\n"))) > _LINE_LIMIT:
+        return read_plain(path)  # docutils takes minutes over a long line
     _accept_any_directive()
-    source = _ROLE.sub(lambda role: f"``{role.group(1) or role.group(2)}``", read_text(path))
+    source = _ROLE.sub(lambda role: f"``{role.group(1) or role.group(2)}``", text)
     try:
         tree = publish_doctree(source, settings_overrides=_SETTINGS)
     except (RecursionError, ValueError, AssertionError, AttributeError, TypeError) as error:

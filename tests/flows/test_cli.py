@@ -1,0 +1,160 @@
+"""The command line: what it prints for programs, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from flows.cli import main
+from tests.book import Book
+
+TIDES = (
+    "# Tides\n\nThe spring tide follows the new moon.\n\n# Wind\n\nThe trade wind blows steady.\n"
+)
+
+
+def openbook(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def as_json(*arguments: str) -> Any:
+    result = openbook(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_ingest_reports_counts_costs_and_rejected_files(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    report = as_json("ingest", str(book.drop))
+    counts = {name: report[name] for name in ("seen", "new", "changed", "renamed", "deleted")}
+    assert counts == {"seen": 1, "new": 1, "changed": 0, "renamed": 0, "deleted": 0}
+    assert (report["unchanged"], report["rejected"], report["usd"]) == (0, [], 0)
+    assert report["chunks"] == report["embedded"] + report["reused"] == 2
+    assert report["run_id"] > 0
+    assert report["tokens"] > 0
+    assert report["seconds"] > 0
+
+
+def test_ingest_without_a_path_takes_every_known_folder(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    as_json("ingest", str(book.drop))
+    assert as_json("ingest")["unchanged"] == 1
+
+
+def test_a_rejected_file_is_named_and_the_exit_code_is_1(book: Book) -> None:
+    book.write("empty.md", "")
+    result = openbook("ingest", str(book.drop), "--json")
+    assert result.exit_code == 1
+    (rejected,) = json.loads(result.stdout)["rejected"]
+    assert rejected["path"] == "empty.md"
+    assert rejected["reason"]
+    assert "empty.md" in openbook("ingest").output
+
+
+def test_a_plan_says_what_a_run_would_do_and_changes_nothing(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.write("empty.md", "")
+    before = book.row_versions()
+    made = as_json("plan", str(book.drop))
+    assert (made["seen"], made["pending"], made["chunks"], made["embed"]) == (2, 2, 2, 2)
+    assert [one["path"] for one in made["rejected"]] == ["empty.md"]
+    assert book.row_versions() == before
+    assert as_json("sources") == []
+
+
+def test_a_plan_after_a_run_buys_only_what_is_new(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    assert as_json("plan")["pending"] == 0
+    book.write("tides.md", TIDES.replace("steady", "hard"))
+    book.write("copy.md", TIDES)
+    made = as_json("plan")
+    assert (made["pending"], made["read"], made["chunks"], made["embed"]) == (2, 1, 4, 1)
+    report = book.ingest()
+    assert (report["chunks"], report["embedded"]) == (4, 1)
+
+
+def test_search_prints_hits_with_their_places(book: Book) -> None:
+    book.write("sea/tides.md", TIDES)
+    book.ingest()
+    hits = as_json("search", "spring tide", "-k", "1")
+    assert {name: hits[0][name] for name in ("rank", "path", "title", "section", "page")} == {
+        "rank": 1,
+        "path": "sea/tides.md",
+        "title": "Tides",
+        "section": None,
+        "page": None,
+    }
+    assert {"text", "document_id", "chunk_id", "keyword_rank", "dense_rank"} <= hits[0].keys()
+    assert "sea/tides.md" in openbook("search", "spring tide").output
+
+
+def test_search_takes_a_filter_and_refuses_what_is_none(book: Book) -> None:
+    book.write("sea/tides.md", TIDES)
+    book.write("land/tides.md", TIDES)
+    book.ingest()
+    chosen = '{"path": {"prefix": "land/"}}'
+    hits = as_json("search", "spring tide", "--mode", "keyword", "--filter", chosen)
+    assert {hit["path"] for hit in hits} == {"land/tides.md"}
+    assert openbook("search", "tide", "--filter", "{").exit_code == 2
+    assert openbook("search", "tide", "--filter", '{"path": {"near": 1}}').exit_code == 1
+
+
+def test_what_search_asked_once_sql_knows(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    openbook("search", "wind over the sea")
+    with book.connect() as connection:
+        notices: list[str] = []
+        connection.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+        statement = "select dense_rank from openbook.search(%s)"
+        known = connection.execute(statement, ["wind over the sea"]).fetchall()
+        assert known[0][0] is not None
+        assert notices == []
+        unknown = connection.execute(statement, ["wind on the hills"]).fetchall()
+    assert [rank for (rank,) in unknown] == [None] * len(unknown)
+    assert "keywords alone" in notices[0]
+
+
+def test_an_error_is_a_sentence_and_the_exit_code_is_1(book: Book) -> None:
+    result = openbook("ingest", str(book.drop / "absent"), "--json")
+    assert result.exit_code == 1
+    assert "is not a folder" in json.loads(result.stdout)["error"]
+    assert "Traceback" not in result.output
+    assert openbook("ingest").exit_code == 1  # no folder is known yet
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["search"], ["search", "x", "--mode", "y"]])
+def test_wrong_usage_has_the_exit_code_2(arguments: list[str]) -> None:
+    assert openbook(*arguments).exit_code == 2
+
+
+def test_status_shows_sources_rejected_files_and_models(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.write("empty.md", "")
+    book.ingest()
+    status = as_json("status")
+    (source,) = status["sources"]
+    assert (source["current"], source["rejected"], source["chunks"]) == (1, 1, 2)
+    assert [one["path"] for one in status["rejected"]] == ["empty.md"]
+    assert [model["name"] for model in status["models"]] == ["hashing-256"]
+    assert "drop" in openbook("status").output
+
+
+def test_the_other_commands_answer_programs_too(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    assert [source["root"] for source in as_json("sources")] == [str(book.drop)]
+    assert as_json("models")[0]["covered"] == 2
+    assert as_json("verify") == {"mended": {}, "found": {}}
+    assert as_json("migrate", "--check") == {"pending": []}
+    assert as_json("migrate")["applied"] == []
+    assert as_json("forget", "tides.md")["tides.md"]["documents"] == 1
+    assert openbook("sql", "--dsn").output.strip() == book.settings.database_url
+
+
+def test_maintenance_by_hand_needs_no_source(book: Book) -> None:
+    assert as_json("verify", "--repair") == {"mended": {}, "found": {}}
