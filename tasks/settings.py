@@ -30,7 +30,7 @@ class Settings:
     embedding_url: str | None = None
     """The endpoint's base URL, such as `http://host:8000/v1`; unset: OpenAI's own."""
     embedding_key: str | None = field(default=None, repr=False)
-    """The endpoint's key; unset: `OPENAI_API_KEY`."""
+    """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     embedding_dimensions: int | None = None
     """Ask the endpoint for shortened vectors of this many dimensions; unset: the model's own."""
     chunk_tokens: int = 256
@@ -62,7 +62,8 @@ class Settings:
             for name, convert in _CONVERTERS.items()
             if (value := environ.get(f"OPENBOOK_{name.upper()}"))
         }
-        given.setdefault("embedding_key", environ.get("OPENAI_API_KEY") or None)
+        if "embedding_url" not in given:  # OpenAI's key is for nobody else
+            given.setdefault("embedding_key", environ.get("OPENAI_API_KEY") or None)
         settings = cls(**given)  # type: ignore[arg-type]
         if settings.embedder not in EMBEDDERS:
             raise Fatal(

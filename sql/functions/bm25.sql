@@ -225,12 +225,13 @@ comment on function openbook.bm25_scores is 'The best of the candidates by their
 
 create or replace function openbook.bm25(
     collection bigint, query text, depth integer, admitted bigint[] default null)
-returns table (passage_id bigint, score double precision)
+returns table (passage_id bigint, score double precision, share double precision)
 language plpgsql stable
 set search_path = openbook, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+    most  double precision;
     q     record;
     new   bigint[];
     gone  bigint[];
@@ -253,9 +254,10 @@ begin
                 depth + cardinality(gone))) s (id)
             where s.id <> all (gone));
     end if;
+    most := (select sum(w) from unnest(q.weights) w);
     return query
-    select s.passage_id, s.score
+    select s.passage_id, s.score, s.score / most
     from openbook.bm25_scores(admitted, q.lexemes, q.weights, q.average_length, depth) s;
 end
 $$;
-comment on function openbook.bm25 is 'The `depth` passages in use that match the query best, best first, ties by id; only among the admitted ones where these are given.';
+comment on function openbook.bm25 is 'The `depth` passages in use that match the query best, best first, ties by id; only among the admitted ones where these are given. share: the score''s share of what no text can reach, a passage of the query''s lexemes alone without end.';

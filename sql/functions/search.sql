@@ -43,8 +43,8 @@ comment on function openbook.admitted is 'The passages that a filter admits; nul
 -- Few passages are looked up one by one in the order written, whatever the statistics say: a plan
 -- from the side of the documents would read them all for each passage.
 create or replace function openbook.admissible(
-    list bigint[], collection bigint, condition text, binds jsonb[])
-returns bigint[]
+    list openbook.candidate[], collection bigint, condition text, binds jsonb[])
+returns openbook.candidate[]
 language plpgsql stable
 set search_path = openbook, pg_temp
 set join_collapse_limit = 1
@@ -54,9 +54,9 @@ as $$
 begin
     if condition is not null then
         execute format(
-            'select array_agg(l.id order by l.place)
-             from unnest($4) with ordinality l (id, place)
-             where exists (select from %s and c.passage_id = l.id)',
+            'select array_agg((l.passage_id, l.relevance)::candidate order by l.place)
+             from unnest($4) with ordinality l (passage_id, relevance, place)
+             where exists (select from %s and c.passage_id = l.passage_id)',
             openbook.placements(condition, null))
         into list
         using binds, collection, null::timestamptz, list;
@@ -68,24 +68,26 @@ comment on function openbook.admissible is 'Those of a list''s passages that a f
 
 create or replace function openbook.keyword_list(
     collection bigint, query text, depth integer, admitted bigint[], condition text, binds jsonb[])
-returns bigint[]
+returns openbook.candidate[]
 language plpgsql stable
 set search_path = openbook, pg_temp
 as $$
 declare
     reach  integer := depth;
-    found  bigint[];
-    list   bigint[];
+    found  candidate[];
+    list   candidate[];
 begin
     loop
         found := array(
-            select b.passage_id from openbook.bm25(collection, query, reach, admitted) b);
+            select (b.passage_id, b.share)::candidate
+            from openbook.bm25(collection, query, reach, admitted) b);
         exit when admitted is not null;
         list := openbook.admissible(found, collection, condition, binds);
         if cardinality(list) >= depth or cardinality(found) < reach then
             return list[:depth];
         end if;
-        reach := 2 * reach * depth / greatest(cardinality(list), depth / 50, 1);
+        -- As deep as the share that was left makes likely to do.
+        reach := reach * least(50, 2 * depth / greatest(cardinality(list), 1));
     end loop;
     return found;
 end
@@ -94,7 +96,7 @@ comment on function openbook.keyword_list is 'The `depth` passages that match th
 
 create or replace function openbook.nearest(
     collection bigint, model openbook.models, embedding halfvec, reach integer,
-    out list bigint[], out read integer)
+    out list openbook.candidate[], out read integer)
 language plpgsql stable
 set search_path = openbook, public, pg_temp
 set enable_hashjoin = off
@@ -113,7 +115,9 @@ begin
              order by e.embedding::halfvec(%1$s) <=> $1
              limit $2
          )
-         select array_agg(p.id order by n.distance, p.id), (select count(*) from nearest)
+         select array_agg((p.id, openbook.similarity(n.distance))::candidate
+                          order by n.distance, p.id),
+                (select count(*) from nearest)
          from nearest n
          join passages p using (sha256)
          where p.collection_id = $3 and p.uses > 0', model.dimensions, model.id)
@@ -128,13 +132,13 @@ comment on function openbook.nearest is 'The passages in use among the `reach` t
 create or replace function openbook.nearest_exactly(
     collection bigint, model openbook.models, embedding halfvec, depth integer,
     admitted bigint[], condition text, binds jsonb[])
-returns bigint[]
+returns openbook.candidate[]
 language plpgsql stable
 set search_path = openbook, public, pg_temp
 as $$
 declare
     scope  text := 'p.collection_id = $2 and p.uses > 0';
-    list   bigint[];
+    list   candidate[];
 begin
     if admitted is not null then
         scope := 'p.id = any ($6)';
@@ -145,13 +149,14 @@ begin
     end if;
     -- Zero is added for an order that no index has.
     execute format(
-        'select array_agg(n.id)
+        'select array_agg((n.id, openbook.similarity(n.distance))::candidate
+                          order by n.distance, n.id)
          from (
-             select p.id
+             select p.id, (e.embedding <=> $4) + 0 as distance
              from passages p
              join embeddings_%s e using (sha256)
              where %s
-             order by (e.embedding <=> $4) + 0, p.id
+             order by distance, p.id
              limit $5) n', model.id, scope)
     into list
     using binds, collection, null::timestamptz, embedding, depth, admitted;
@@ -160,10 +165,15 @@ end
 $$;
 comment on function openbook.nearest_exactly is 'The `depth` passages nearest to the embedding of those that the filter admits, each one compared.';
 
+create or replace function openbook.similarity(distance double precision) returns double precision
+language sql immutable parallel safe
+return greatest(1 - distance, 0.001);
+comment on function openbook.similarity is 'The cosine that belongs to a cosine distance; never zero, so that a rank still counts.';
+
 create or replace function openbook.dense_list(
     collection bigint, model openbook.models, embedding halfvec, depth integer,
     admitted bigint[], condition text, binds jsonb[])
-returns bigint[]
+returns openbook.candidate[]
 language plpgsql stable
 set search_path = openbook, public, pg_temp
 as $$
@@ -171,7 +181,7 @@ declare
     indexed  constant boolean := to_regclass(format('embeddings_%s_hnsw', model.id)) is not null;
     reach    integer := depth + depth / 4;
     found    record;
-    list     bigint[];
+    list     candidate[];
 begin
     while admitted is null and reach <= 20000 loop
         found := openbook.nearest(collection, model, embedding, reach);
@@ -179,7 +189,6 @@ begin
         if cardinality(list) >= depth or found.read < reach and not indexed then
             return list[:depth];
         end if;
-        -- As deep as the share that was left makes likely to do.
         reach := reach * greatest(4, 2 * depth / greatest(cardinality(list), 1));
     end loop;
     return openbook.nearest_exactly(
@@ -188,22 +197,26 @@ end
 $$;
 comment on function openbook.dense_list is 'The `depth` passages nearest to the embedding of those that the filter admits; by the index where it has them.';
 
--- Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009.
-create or replace function openbook.fused(keyword bigint[], dense bigint[])
+-- Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), k = 60, where a rank counts as
+-- much as its passage is relevant: the first of a list that hardly matches is not worth the first of
+-- one that matches well. tests/bench/bench_search.py compares it with plain ranks.
+create or replace function openbook.fused(
+    keyword openbook.candidate[], dense openbook.candidate[])
 returns table (passage_id bigint, score double precision, keyword_rank integer, dense_rank integer)
 language sql immutable
-set search_path = pg_catalog
+set search_path = openbook, pg_temp
 as $$
-    select coalesce(k.id, d.id), coalesce(1.0 / (60 + k.rank), 0) + coalesce(1.0 / (60 + d.rank), 0),
-           k.rank, d.rank
-    from (select id, rank::integer from unnest(keyword) with ordinality u (id, rank)) k
-    full join (select id, rank::integer from unnest(dense) with ordinality u (id, rank)) d
-        on d.id = k.id;
+    select passage_id,
+           61 * (coalesce(0.55 * k.relevance / (60 + k.rank), 0)
+                 + coalesce(0.45 * d.relevance / (60 + d.rank), 0)),
+           k.rank::integer, d.rank::integer
+    from unnest(keyword) with ordinality k (passage_id, relevance, rank)
+    full join unnest(dense) with ordinality d (passage_id, relevance, rank) using (passage_id);
 $$;
-comment on function openbook.fused is 'Two ranked lists of passages as one.';
+comment on function openbook.fused is 'Two lists of passages as one; scores are from 0 to 1.';
 
 create or replace function openbook.placed(
-    keyword bigint[], dense bigint[], k integer,
+    keyword openbook.candidate[], dense openbook.candidate[], k integer,
     collection bigint, condition text, binds jsonb[], as_of timestamptz)
 returns table (
     rank integer, score double precision,
@@ -264,8 +277,8 @@ declare
     condition  text;
     binds      jsonb[];
     admitted   bigint[];
-    keyword    bigint[] := '{}';
-    dense      bigint[] := '{}';
+    keyword    candidate[] := '{}';
+    dense      candidate[] := '{}';
 begin
     if within is null then
         raise exception 'there is no collection %', coalesce(quote_literal(search.collection), 'null')
@@ -315,4 +328,4 @@ begin
     select * from openbook.placed(keyword, dense, k, within, condition, binds, as_of);
 end
 $$;
-comment on function openbook.search is 'The k best chunks for a query among the documents that readers see, or saw at the time as_of. mode: hybrid, dense or keyword. filter: see openbook.filter_condition(). embedding: the query''s, when openbook.query_embeddings does not have it. keyword_rank and dense_rank: places in the two lists, from 1; score: both fused, comparable within one result.';
+comment on function openbook.search is 'The k best chunks for a query among the documents that readers see, or saw at the time as_of. mode: hybrid, dense or keyword. filter: see openbook.filter_condition(). embedding: the query''s, when openbook.query_embeddings does not have it. keyword_rank and dense_rank: places in the two lists, from 1; score: see openbook.fused().';

@@ -62,4 +62,7 @@ comment on table bm25_pending is 'One row a passage of which the blocks do not y
 -- Keyword search reads the lexemes of many passages: a row stays in one piece, as it is.
 alter table passages set (toast_tuple_target = 8160);
 
+create type candidate as (passage_id bigint, relevance double precision);
+comment on type candidate is 'A passage in a list of them, best first. relevance: 0 to 1, its share of the best score that there could be.';
+
 create index contents_metadata on contents using gin (metadata jsonb_path_ops);

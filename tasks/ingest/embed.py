@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
 
 from pgvector import HalfVector
 from psycopg import Connection
@@ -23,6 +25,23 @@ class Purchase:
     texts: int
     usage: Usage
     refused: Mapping[bytes, str] = field(default_factory=dict)
+
+
+class _Meter:
+    """Shares what an embedder uses among the batches that use it at the same time.
+
+    Each reading holds what came since the one before, so that their sum is what was used.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._told = embedder.usage
+        self._lock = Lock()
+
+    def read(self) -> Usage:
+        with self._lock:
+            told, self._told = self._told, self._embedder.usage
+            return self._told - told
 
 
 class TextRefused(Rejected):
@@ -73,7 +92,7 @@ def embed(
     and finds it there. A text that the embedder refuses costs itself alone.
     """
     connection.commit()
-    before = embedder.usage
+    meter = _meter(embedder)
     bought = 0
     taken: list[bytes] = []
     refused: dict[bytes, str] = {}
@@ -89,7 +108,12 @@ def embed(
         with connection.transaction():
             connection.execute(query("embed_wait"), {"model": model_id, "sha256s": some})
             bought += _buy(connection, embedder, model_id, some, refused)
-    return Purchase(bought, embedder.usage - before, refused)
+    return Purchase(bought, meter.read(), refused)
+
+
+@cache
+def _meter(embedder: Embedder) -> _Meter:
+    return _Meter(embedder)
 
 
 def _slices(sha256s: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

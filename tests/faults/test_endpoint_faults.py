@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -12,7 +13,7 @@ from tasks.embedders import openai
 from tasks.errors import Fatal, Retryable
 from tests import endpoint
 from tests.faults import folder
-from tests.faults.conftest import Lab
+from tests.faults.conftest import Lab, meanwhile
 
 
 def hurry() -> None:
@@ -132,3 +133,14 @@ def test_a_text_that_cannot_be_embedded_costs_its_own_file_alone(
     rejected = {one["path"]: one["reason"] for one in outcome.reports[0]["rejected"]}
     assert "cannot be embedded" in rejected["reed.md"]
     assert text not in lab.stored()
+
+
+def test_batches_embedded_at_the_same_time_share_out_what_they_used(lab: Lab) -> None:
+    for n in range(12):
+        folder.write(lab.drop, f"{n}.md", folder.page(f"Page {n}", [f"mark{n}"]))
+    both = threading.Barrier(2, timeout=20)
+    lab.endpoint.then(*[meanwhile(both.wait)] * 12)
+    outcome = lab.ingest(environment={"OPENBOOK_BATCH_FILES": "1"})
+    assert outcome.error is None, lab.output()
+    used = sum(len(text.split()) for text in lab.endpoint.texts_answered)
+    assert outcome.reports[0]["tokens"] == used

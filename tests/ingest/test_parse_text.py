@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from hypothesis import given
@@ -115,7 +116,19 @@ def test_plain_text_keeps_lists_and_underlined_headings(tmp_path: Path) -> None:
 
 
 def test_code_is_cut_between_definitions_and_keeps_its_lines(tmp_path: Path) -> None:
-    source = "import os\n\n\ndef f():\n    x = 1\n\n    return x\n\n\ndef g():\n    pass\n"
+    source = dedent("""
+        import os
+
+
+        def f():
+            x = 1
+
+            return x
+
+
+        def g():
+            pass
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.py", source)
     assert texts(document, "CodeSnippet") == [
         "import os",
@@ -125,12 +138,36 @@ def test_code_is_cut_between_definitions_and_keeps_its_lines(tmp_path: Path) -> 
 
 
 def test_markdown_gives_its_outline_and_the_text_without_marks(tmp_path: Path) -> None:
-    source = (
-        "# Harbour *guide*\n\nSee the [tide table](http://h/t) and `pg_stat_activity`.\nSame line.\n\n"
-        "## Fees\n\n- **crane**: 40\n  1. nested\n\n> quoted\n\n```sql\nselect 1\n  from t\n```\n\n"
-        "| Ship | Tons |\n|---|---:|\n| Aurora | 900 |\n| Borea | 1200 |\n\n"
-        "<details><summary>More</summary>Hidden words</details>\n\n### Deep\n\nsetext\n------\n"
-    )
+    source = dedent("""
+        # Harbour *guide*
+
+        See the [tide table](http://h/t) and `pg_stat_activity`.
+        Same line.
+
+        ## Fees
+
+        - **crane**: 40
+          1. nested
+
+        > quoted
+
+        ```sql
+        select 1
+          from t
+        ```
+
+        | Ship | Tons |
+        |---|---:|
+        | Aurora | 900 |
+        | Borea | 1200 |
+
+        <details><summary>More</summary>Hidden words</details>
+
+        ### Deep
+
+        setext
+        ------
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.md", source)
     assert document.title == "Harbour guide"
     assert outline(document) == [(1, "Harbour guide"), (2, "Fees"), (3, "Deep"), (2, "setext")]
@@ -142,7 +179,17 @@ def test_markdown_gives_its_outline_and_the_text_without_marks(tmp_path: Path) -
 
 
 def test_front_matter_is_metadata_and_names_the_document(tmp_path: Path) -> None:
-    source = "---\ntitle: Tide tables\ntags: [sea, moon]\ndescription: When water comes.\ndate: 2026-05-01\n---\n# Other\n\nText.\n"
+    source = dedent("""
+        ---
+        title: Tide tables
+        tags: [sea, moon]
+        description: When water comes.
+        date: 2026-05-01
+        ---
+        # Other
+
+        Text.
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.md", source)
     assert document.title == "Tide tables"
     assert document.metadata["tags"] == ["sea", "moon"]
@@ -156,19 +203,39 @@ def test_a_page_of_front_matter_alone_is_not_empty(tmp_path: Path) -> None:
 
 
 def test_mdx_components_leave_their_texts(tmp_path: Path) -> None:
-    source = (
-        'import X from "x"\n\n# Guide\n\n<Tabs>\n  <Tab title="Python">\n    Run **this**:\n\n'
-        "    ```python\n    import os\n    ```\n  </Tab>\n</Tabs>\n\nAn <Icon name='sea' /> inline.\n"
-    )
+    source = dedent("""
+        import X from "x"
+
+        # Guide
+
+        <Tabs>
+          <Tab title="Python">
+            Run **this**:
+
+            ```python
+            import os
+            ```
+          </Tab>
+        </Tabs>
+
+        An <Icon name='sea' /> inline.
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.mdx", source)
     assert texts(document) == ["Guide", "Python", "Run this:", "import os", "An sea inline."]
     assert texts(document, "CodeSnippet") == ["import os"]
 
 
 def test_admonitions_are_ordinary_text(tmp_path: Path) -> None:
-    source = (
-        '!!! note "Mind the tide"\n    It comes\n\n    twice.\n\n:::tip Early\nBe early.\n:::\n'
-    )
+    source = dedent("""
+        !!! note "Mind the tide"
+            It comes
+
+            twice.
+
+        :::tip Early
+        Be early.
+        :::
+    """).lstrip()
     assert texts(parse_bytes(tmp_path, "a.md", source)) == [
         "Mind the tide",
         "It comes",
@@ -193,11 +260,36 @@ def test_markdown_nested_deeper_than_the_parser_goes_is_still_read(
 
 
 def test_restructured_text_gives_sections_and_the_text_of_sphinx(tmp_path: Path) -> None:
-    source = (
-        "Guide\n=====\n\nSee :ref:`the tides <tides>` and :class:`~sea.Wave`.\n\nUse\n---\n\n"
-        ".. code-block:: bash\n   :linenos:\n\n   sail --fast\n\n.. versionadded:: 2.0\n   Faster now.\n\n"
-        ".. toctree::\n\n   other\n\nterm\n   meaning\n\n=====  =====\nShip   Tons\n=====  =====\nA      900\n=====  =====\n"
-    )
+    source = dedent("""
+        Guide
+        =====
+
+        See :ref:`the tides <tides>` and :class:`~sea.Wave`.
+
+        Use
+        ---
+
+        .. code-block:: bash
+           :linenos:
+
+           sail --fast
+
+        .. versionadded:: 2.0
+           Faster now.
+
+        .. toctree::
+
+           other
+
+        term
+           meaning
+
+        =====  =====
+        Ship   Tons
+        =====  =====
+        A      900
+        =====  =====
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.rst", source)
     assert outline(document) == [(1, "Guide"), (2, "Use")]
     assert texts(document, "CodeSnippet") == ["sail --fast"]
@@ -234,10 +326,27 @@ def test_no_format_reads_another_file(tmp_path: Path, name: str, source: str) ->
 
 
 def test_org_gives_its_outline(tmp_path: Path) -> None:
-    source = (
-        "#+TITLE: Log\n* TODO [#A] First :sea:\n:PROPERTIES:\n:ID: 1\n:END:\nWrapped text\nhere with [[http://h][a link]].\n"
-        "** Sub\n- one\n  more\n- [X] two\n| Ship | Tons |\n|------+------|\n| A | 900 |\n#+begin_src sh\nls\n\n  -l\n#+end_src\n"
-    )
+    source = dedent("""
+        #+TITLE: Log
+        * TODO [#A] First :sea:
+        :PROPERTIES:
+        :ID: 1
+        :END:
+        Wrapped text
+        here with [[http://h][a link]].
+        ** Sub
+        - one
+          more
+        - [X] two
+        | Ship | Tons |
+        |------+------|
+        | A | 900 |
+        #+begin_src sh
+        ls
+
+          -l
+        #+end_src
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.org", source)
     assert document.title == "Log"
     assert outline(document) == [(1, "First"), (2, "Sub")]
@@ -247,18 +356,50 @@ def test_org_gives_its_outline(tmp_path: Path) -> None:
 
 
 def test_asciidoc_gives_its_outline(tmp_path: Path) -> None:
-    source = "= Guide\n:author: Ada\n\nSee https://h[the port].\n\n== Use\n\n[source,sh]\n----\nls\n----\n\n* one\n\n|===\n|Ship |Tons\n\n|A |900\n|===\n"
+    source = dedent("""
+        = Guide
+        :author: Ada
+
+        See https://h[the port].
+
+        == Use
+
+        [source,sh]
+        ----
+        ls
+        ----
+
+        * one
+
+        |===
+        |Ship |Tons
+
+        |A |900
+        |===
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.adoc", source)
     assert outline(document) == [(1, "Guide"), (2, "Use")]
     assert texts(document) == ["Guide", "See the port.", "Use", "ls", "one", "Ship: A; Tons: 900"]
 
 
 def test_latex_reads_as_its_author_reads_it(tmp_path: Path) -> None:
-    source = (
-        "\\documentclass{article}\n\\newcommand{\\prod}{Aurora}\n\\title{On Tides}\n\\begin{document}\n"
-        "\\section{Moon\\label{s}} % draft\nThe \\textbf{moon} pulls \\prod{} 5\\,\\% more~\\cite{k}, see $E=mc^2$.\n\n"
-        "\\begin{itemize}\n\\item ebb\n\\item flow\n\\end{itemize}\n\\begin{verbatim}\nx  = 1\n\\end{verbatim}\n\\end{document}\n"
-    )
+    source = dedent(r"""
+        \documentclass{article}
+        \newcommand{\prod}{Aurora}
+        \title{On Tides}
+        \begin{document}
+        \section{Moon\label{s}} % draft
+        The \textbf{moon} pulls \prod{} 5\,\% more~\cite{k}, see $E=mc^2$.
+
+        \begin{itemize}
+        \item ebb
+        \item flow
+        \end{itemize}
+        \begin{verbatim}
+        x  = 1
+        \end{verbatim}
+        \end{document}
+    """).lstrip()
     document = parse_bytes(tmp_path, "a.tex", source)
     assert document.title == "On Tides"
     assert outline(document) == [(1, "Moon")]
@@ -270,10 +411,23 @@ def test_latex_reads_as_its_author_reads_it(tmp_path: Path) -> None:
 
 
 def test_captions_become_what_each_speaker_said(tmp_path: Path) -> None:
-    source = (
-        "WEBVTT\n\nNOTE draft\n\n1\n00:00:01.000 --> 00:00:02.000\n<v Ada>We sail\n\n2\n00:00:02.000 --> 00:00:03.000\n"
-        "<v Ada>at <i>dawn</i>.\n\n3\n00:00:03.000 --> 00:00:04.000\n<v Ben>Fine &amp; good.</v>\n"
-    )
+    source = dedent("""
+        WEBVTT
+
+        NOTE draft
+
+        1
+        00:00:01.000 --> 00:00:02.000
+        <v Ada>We sail
+
+        2
+        00:00:02.000 --> 00:00:03.000
+        <v Ada>at <i>dawn</i>.
+
+        3
+        00:00:03.000 --> 00:00:04.000
+        <v Ben>Fine &amp; good.</v>
+    """).lstrip()
     assert texts(parse_bytes(tmp_path, "a.vtt", source)) == [
         "Ada: We sail at dawn.",
         "Ben: Fine & good.",

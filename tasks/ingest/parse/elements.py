@@ -151,12 +151,12 @@ def clean(text: str) -> str:
 def prose(text: str) -> str:
     """One space for each run of white space; line feeds stay, empty lines do not."""
     if "\n" not in text:
-        return clean(_spaced(text))
-    lines = (_spaced(line) for line in text.split("\n"))
+        return clean(spaced(text))
+    lines = (spaced(line) for line in text.split("\n"))
     return clean("\n".join(line for line in lines if line))
 
 
-def _spaced(line: str) -> str:
+def spaced(line: str) -> str:
     """The line's words a space apart, in slices: a list of all words takes ten times its size."""
     if len(line) <= _SLICE_CHARACTERS:
         return " ".join(line.split())

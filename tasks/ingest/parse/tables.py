@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from zlib import crc32
 
-from tasks.ingest.parse.elements import Elements
+from tasks.ingest.parse.elements import Elements, spaced
 
 GROUP_CHARACTERS = 1000
 """The most text of rows in one element."""
@@ -45,7 +45,7 @@ def add_rows(
 
 def row_line(header: Sequence[str], row: Sequence[str]) -> str:
     """One row as `header: value; header: value`; cells without a header stand alone."""
-    cells = [" ".join(cell.split()) for cell in row]
+    cells = [spaced(cell) for cell in row]
     filled = [(column, cell) for column, cell in enumerate(cells) if cell]
     if not header:
         return (": " if len(row) == 2 else " | ").join(cell for _, cell in filled)
