@@ -12,7 +12,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 from psycopg import OperationalError
+from psycopg.errors import ReadOnlySqlTransaction
 
 from tasks.database import connect, hold
 from tasks.embedders import Embedder, open_embedder
@@ -74,7 +75,7 @@ def ingest(
         allow_mass_delete: Go on although the folder lost most of its documents.
     """
     settings = current()
-    with connect(settings, autocommit=True) as connection:
+    with _explained(), connect(settings, autocommit=True) as connection:
         source = register_source(connection, Path(folder), collection, language)
         with hold(connection, "ingest", source.id) as held:
             if not held:
@@ -98,6 +99,18 @@ def ingest(
             report = finish_run(connection, run.id)
     _leave_artifacts(report)
     return report.as_json()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in words what the database did to the run."""
+    try:
+        yield
+    except (OperationalError, ReadOnlySqlTransaction) as error:
+        raise Retryable(
+            f"The database failed while the run went on: {' '.join(str(error).split())}",
+            "See to it, then run again; what was done is kept.",
+        ) from error
 
 
 def _end_soon() -> None:

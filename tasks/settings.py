@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 
 from tasks.errors import Fatal
 
+_LEAST_CHUNK_TOKENS = 32
 EMBEDDERS = ("minilm", "openai", "hashing")
 
 
@@ -65,6 +66,11 @@ class Settings:
         if "embedding_url" not in given:  # OpenAI's key is for nobody else
             given.setdefault("embedding_key", environ.get("OPENAI_API_KEY") or None)
         settings = cls(**given)  # type: ignore[arg-type]
+        if settings.chunk_tokens < _LEAST_CHUNK_TOKENS:
+            raise Fatal(
+                f"OPENBOOK_CHUNK_TOKENS is {settings.chunk_tokens}",
+                f"Set it to {_LEAST_CHUNK_TOKENS} or more: a context and a body must have room.",
+            )
         if settings.embedder not in EMBEDDERS:
             raise Fatal(
                 f"OPENBOOK_EMBEDDER is {settings.embedder!r}",

@@ -24,6 +24,7 @@ def test_each_variable_sets_its_field() -> None:
     [
         ("OPENBOOK_EMBEDDER", "bert"),
         ("OPENBOOK_CHUNK_TOKENS", "many"),
+        ("OPENBOOK_CHUNK_TOKENS", "31"),
         ("OPENBOOK_BATCH_FILES", "0"),
         ("OPENBOOK_PARSE_SECONDS", "nan"),
     ],

@@ -115,7 +115,7 @@ begin
              order by e.embedding::halfvec(%1$s) <=> $1
              limit $2
          )
-         select array_agg((p.id, openbook.similarity(n.distance))::candidate
+         select array_agg((p.id, openbook.likeness(n.distance))::candidate
                           order by n.distance, p.id),
                 (select count(*) from nearest)
          from nearest n
@@ -149,7 +149,7 @@ begin
     end if;
     -- Zero is added for an order that no index has.
     execute format(
-        'select array_agg((n.id, openbook.similarity(n.distance))::candidate
+        'select array_agg((n.id, openbook.likeness(n.distance))::candidate
                           order by n.distance, n.id)
          from (
              select p.id, (e.embedding <=> $4) + 0 as distance
@@ -165,10 +165,10 @@ end
 $$;
 comment on function openbook.nearest_exactly is 'The `depth` passages nearest to the embedding of those that the filter admits, each one compared.';
 
-create or replace function openbook.similarity(distance double precision) returns double precision
+create or replace function openbook.likeness(distance double precision) returns double precision
 language sql immutable parallel safe
-return greatest(1 - distance, 0.001);
-comment on function openbook.similarity is 'The cosine that belongs to a cosine distance; never zero, so that a rank still counts.';
+return greatest(1 - distance, 0.03) ^ 2;
+comment on function openbook.likeness is 'The square of the cosine that belongs to a cosine distance; never zero, so that a rank still counts.';
 
 create or replace function openbook.dense_list(
     collection bigint, model openbook.models, embedding halfvec, depth integer,

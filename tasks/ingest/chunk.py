@@ -18,7 +18,7 @@ from tasks.records import Chunk, Document, embedded_text
 CHUNKER_VERSION = 1
 """Raise it when the same document gives other chunks: every document is then cut anew."""
 
-SMALLEST_LIMIT = 16
+SMALLEST_LIMIT = 32
 """With fewer tokens there is no room for a context and a body."""
 
 _CONTEXT_SHARE = 1 / 4
@@ -62,10 +62,6 @@ class _Draft:
 
     path: tuple[str, ...]
     pieces: Sequence[Piece]
-
-    @property
-    def weight(self) -> int:
-        return sum(piece.tokens for piece in self.pieces)
 
     @property
     def body(self) -> str:
@@ -145,3 +141,28 @@ class _Packer:
         fine = [part for piece in pieces for part in refine(piece, self._source, room)]
         for run in cut(fine, [piece.tokens for piece in fine], room):
             yield _Draft(path, fine[run])
+
+    def _clip(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The path without as many outer headings as it takes to leave room for a body."""
+        while len(path) > 1 and self._path_tokens(path) > self._limit * _CONTEXT_SHARE:
+            path = path[1:]
+        return path
+
+    def _path_tokens(self, path: tuple[str, ...]) -> int:
+        return self._measure.tokens(" > ".join(path))
+
+    def count(self, drafts: Sequence[_Draft]) -> Iterator[tuple[_Draft, int]]:
+        """Each draft with the tokens of its embedded text; those that prove too long are halved."""
+        texts = [embedded_text(self._title, draft.path, draft.body) for draft in drafts]
+        for draft, tokens in zip(drafts, self._measure.count(texts), strict=True):
+            halves = self._halves(draft) if tokens > self._limit else [draft]
+            if len(halves) == 1:
+                yield draft, tokens
+            else:
+                yield from self.count(halves)
+
+    def _halves(self, draft: _Draft) -> list[_Draft]:
+        pieces = draft.pieces
+        if len(pieces) == 1:
+            pieces = self._measure.refine(pieces[0], self._source, pieces[0].tokens // 2)
+        return list(self._cut(pieces, draft.path, sum(piece.tokens for piece in pieces) * 2 // 3))

@@ -92,7 +92,7 @@ def embed(
     and finds it there. A text that the embedder refuses costs itself alone.
     """
     connection.commit()
-    meter = _meter(embedder)
+    meter = _meter(embedder)  # type: ignore[arg-type]  # a Protocol is not seen to be hashable
     bought = 0
     taken: list[bytes] = []
     refused: dict[bytes, str] = {}

@@ -24,13 +24,28 @@ class Section:
     sections: list[Section] = field(default_factory=list)
     tokens: int = 0
 
+    @property
+    def tokens_below(self) -> int:
+        return self.tokens - (self.heading.tokens if self.heading else 0)
+
+    def whole(self) -> Iterator[Piece]:
+        """The heading and everything under it."""
+        if self.heading:
+            yield self.heading
+        yield from self.below()
+
     def below(self) -> Iterator[Piece]:
         """Everything under the heading, with the headings of subsections."""
         yield from self.pieces
         for section in self.sections:
-            if section.heading is not None:
-                yield section.heading
-            yield from section.below()
+            yield from section.whole()
+
+    def parts(self) -> list[Section]:
+        """What a section is made of: its own text, as a section without a heading, and others."""
+        if not self.pieces:
+            return self.sections
+        text = Section(pieces=self.pieces, tokens=sum(piece.tokens for piece in self.pieces))
+        return [text, *self.sections]
 
 
 def outline(document: Document, measure: Measure, longest_heading: int) -> Section:
@@ -70,8 +85,9 @@ def _open(stack: list[Section], section: Section) -> None:
 
 def _weigh(section: Section) -> int:
     """Set the `tokens` of a section and its subsections."""
-    pieces = section.pieces if section.heading is None else [section.heading, *section.pieces]
-    section.tokens = sum(piece.tokens for piece in pieces) + sum(map(_weigh, section.sections))
+    heading = section.heading.tokens if section.heading else 0
+    text = sum(piece.tokens for piece in section.pieces)
+    section.tokens = heading + text + sum(map(_weigh, section.sections))
     return section.tokens
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
@@ -69,13 +69,14 @@ def split(element: Element, offset: int) -> Iterator[Piece]:
 
 
 def cut(heads: Sequence[Piece], weights: Sequence[int], room: int) -> Iterator[slice]:
-    """Cut a row of things into runs of at most `room` tokens, each but the last at least half full.
+    """Cut a row of things into runs of at most `room` tokens, each but the last about half full.
 
     A thing begins with its piece of `heads` and has its number of `weights` tokens. A run ends
-    before the best head within these bounds: by its level, then by a hash of its text. So rows
-    that become equal are soon cut alike, wherever they begin, and what is appended changes the
-    last run alone: content-defined chunking (Muthitacharoen, Chen and Mazieres, "A low-bandwidth
-    network file system", 2001) with a smallest and a largest size, over pieces instead of bytes.
+    before the best head that leaves it half full or more: by its level, then by a hash of its
+    text. So rows that become equal are soon cut alike, wherever they begin, and what is appended
+    changes the last run alone. This is content-defined chunking by the extreme value of a window
+    (Bjorner, Blass and Gurevich, "Content-dependent chunking for differential compression, the
+    local maximum approach", 2010), over pieces of text instead of bytes.
     """
     start, left = 0, sum(weights)
     ranks = _ranks(heads) if left > room else []
@@ -113,31 +114,39 @@ class Measure:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        self.special_tokens = tokenizer.special_tokens
+        self.adds_up = _adds_up(tokenizer)
         self._tokenizer = tokenizer
         self._counts: dict[str, int] = {}
-        self._estimated: set[str] = set()
-        self.adds_up = _adds_up(tokenizer)
+        self._exact_counts: dict[str, int] = {}
 
     def weigh(self, pieces: Sequence[Piece]) -> None:
         """Set the pieces' `tokens`, by one call of the tokenizer."""
-        self._learn(set(_words(pieces)))
+        self._learn(set(chain.from_iterable(piece.text.split() for piece in pieces)))
         count = self._counts.__getitem__
         for piece in pieces:
             piece.tokens = sum(map(count, piece.text.split()))
 
-    def is_exact(self, pieces: Sequence[Piece]) -> bool:
-        """Whether the pieces, joined, have as many tokens as they were weighed for."""
-        return (
-            self.adds_up
-            and all(piece.glue for piece in pieces)
-            and (not self._estimated or self._estimated.isdisjoint(_words(pieces)))
-        )
-
     def tokens(self, text: str) -> int:
-        """How many tokens a text has."""
+        """About how many tokens a text has, special tokens left out."""
         words = text.split()
         self._learn(set(words))
         return sum(map(self._counts.__getitem__, words))
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Exactly how many tokens each text has, special tokens included."""
+        sums = [self._exact_sum(text) for text in texts]
+        doubtful = [text for text, known in zip(texts, sums, strict=True) if known is None]
+        spans = iter(self._tokenizer.spans(doubtful) if doubtful else ())
+        counts = (len(next(spans)) if known is None else known for known in sums)
+        return [self.special_tokens + count for count in counts]
+
+    def _exact_sum(self, text: str) -> int | None:
+        """The sum over a text's words; None where that need not be its count."""
+        try:
+            return sum(map(self._exact_counts.__getitem__, text.split()))
+        except KeyError:
+            return None
 
     def clip(self, text: str, most: int) -> str:
         """The leading words of a text that make at most `most` tokens; part of a huge first one."""
@@ -175,12 +184,8 @@ class Measure:
         for word, spans in zip(unknown, self._tokenizer.spans(shown), strict=True):
             least = len(word) // _CHARACTERS_A_TOKEN if len(word) <= _LONGEST_WORD else len(word)
             self._counts[word] = max(1, least, len(spans))
-            if self._counts[word] != len(spans):
-                self._estimated.add(word)
-
-
-def _words(pieces: Iterable[Piece]) -> Iterator[str]:
-    return chain.from_iterable(piece.text.split() for piece in pieces)
+            if self.adds_up and self._counts[word] == len(spans):
+                self._exact_counts[word] = len(spans)
 
 
 def _adds_up(tokenizer: Tokenizer) -> bool:

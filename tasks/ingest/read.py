@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from psycopg import Connection
 
 from tasks.embedders import Tokenizer
-from tasks.errors import OpenbookError, Rejected, Retryable
+from tasks.errors import Fatal, Killed, OpenbookError, Rejected, Retryable
 from tasks.ingest.chunk import CHUNKER_VERSION, chunk
 from tasks.ingest.parse import HEAD_BYTES, PARSER_VERSION, ParserPool, format_of
 from tasks.ingest.publish import Refusal
@@ -92,9 +92,13 @@ def read_files(
         key, path = item
         try:
             document = reader.pool.parse(path, key.format)
+            chunks = chunk(document, reader.tokenizer, reader.settings.chunk_tokens)
         except (Rejected, Retryable) as error:
             return error
-        chunks = chunk(document, reader.tokenizer, reader.settings.chunk_tokens)
+        except Fatal:
+            raise
+        except Exception as error:  # a fault of ours, which must cost this file alone
+            return Killed(f"Openbook failed on it ({error!r})", "Report it, with the file.")
         return Reading(key, document, chunks)
 
     with ThreadPoolExecutor(reader.settings.parse_workers) as threads:

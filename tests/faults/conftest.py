@@ -38,6 +38,7 @@ class Lab:
         self.api = api
         assert database.database_url is not None
         self.environment = {
+            "TMPDIR": str(drop.parent),
             "OPENBOOK_HOME": str(database.home),
             "OPENBOOK_DATABASE_URL": database.database_url,
             "OPENBOOK_EMBEDDER": "openai",
@@ -51,7 +52,7 @@ class Lab:
     def job(self, **changes: Any) -> Job:
         """What a process is to do; an `environment` is laid over the lab's own."""
         environment = {**self.environment, **changes.pop("environment", {})}
-        log = self.database.home.parent / "boundaries.log"
+        log = self.drop.parent / "boundaries.log"
         return Job(drop=self.drop, environment=environment, log=log, api=self.api, **changes)
 
     def ingest(self, **changes: Any) -> Outcome:

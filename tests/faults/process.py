@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -111,6 +112,7 @@ def _work(job: Job, sender: Connection) -> None:
     for name in [name for name in os.environ if name.startswith(("OPENBOOK_", "OPENAI_"))]:
         del os.environ[name]
     os.environ.update(job.environment)
+    tempfile.tempdir = None
     settings_module.current.cache_clear()
     output = os.open(job.log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, sys.stdout.fileno())

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from tasks.database import connect, dsn, stop
-from tasks.errors import OpenbookError
+from tasks.errors import Fatal, Retryable
 from tasks.settings import Settings
 from tests.conftest import make_short_folder
 from tests.faults import folder
@@ -57,7 +57,7 @@ def test_a_commit_whose_reply_is_lost_costs_nothing(lose: int, lab: Lab) -> None
 def test_connections_that_are_cut_in_the_middle_cost_nothing(lab: Lab) -> None:
     expected = lab.fall_behind()
     lab.endpoint.then(meanwhile(lab.cut_connections))
-    lab.ingest()
+    assert isinstance(lab.ingest().error, Retryable), lab.output()
     lab.settle()
     lab.assert_sound()
     lab.assert_recovers(expected)
@@ -87,7 +87,7 @@ def test_a_server_that_stops_at_once_in_the_middle_is_started_again(own_server: 
             time.sleep(0.01)
 
     lab.endpoint.then(meanwhile(stop_immediately))
-    lab.ingest()
+    assert isinstance(lab.ingest().error, Retryable), lab.output()
     connect(Settings(home=lab.database.home)).close()
     lab.settle()
     lab.assert_sound()
@@ -128,7 +128,7 @@ def test_no_room_for_copies_of_files_fails_the_run_and_blames_no_file(lab: Lab) 
     marks = [f"mark{n}" for n in range(1000, 1500)]
     folder.write(lab.drop, "long.md", folder.page("Long", marks))
     outcome = lab.ingest(prepare=limit_file_size)
-    assert isinstance(outcome.error, OpenbookError), lab.output()
+    assert isinstance(outcome.error, Fatal), lab.output()
     assert "staging" in str(outcome.error)
     lab.assert_sound()
     with lab.connect() as connection:
@@ -145,7 +145,8 @@ def test_a_database_that_turns_read_only_fails_the_run_and_loses_nothing(lab: La
         )
         connection.commit()
     outcome = lab.ingest()
-    assert "read-only" in str(outcome.error), lab.output()
+    assert isinstance(outcome.error, Retryable), lab.output()
+    assert "read-only" in str(outcome.error)
     with lab.connect() as connection:
         connection.execute("set transaction read write")
         connection.execute(SQL("alter database {} reset all").format(name))

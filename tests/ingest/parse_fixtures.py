@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
@@ -180,10 +181,12 @@ def write_epub(path: Path) -> Path:
                 '<package xmlns="http://www.idpf.org/2007/opf"'
                 ' xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata><dc:title>Sea letters'
                 "</dc:title><dc:creator>Ada Berg</dc:creator></metadata><manifest>"
-                '<item id="n" href="nav.xhtml" properties="nav" media-type="application/xhtml+xml"/>'
+                '<item id="n" href="nav.xhtml" properties="nav"'
+                ' media-type="application/xhtml+xml"/>'
                 '<item id="b" href="two.xhtml" media-type="application/xhtml+xml"/>'
                 '<item id="a" href="one%20.xhtml" media-type="application/xhtml+xml"/></manifest>'
-                '<spine><itemref idref="n"/><itemref idref="a"/><itemref idref="b"/></spine></package>'
+                '<spine><itemref idref="n"/><itemref idref="a"/><itemref idref="b"/></spine>'
+                "</package>"
             ),
             "OPS/nav.xhtml": chapter.format("Contents", "Out Home"),
             "OPS/one .xhtml": chapter.format("Out", "We left at dawn&nbsp;in fog."),
@@ -267,7 +270,7 @@ def write_ole(
     def chain(numbers: list[int]) -> int:
         """Link siblings as a degenerate tree: each the right child of the one before."""
         ordered = sorted(numbers, key=lambda n: (len(entries[n][0]), entries[n][0].upper()))
-        for left, right in zip(ordered, ordered[1:], strict=False):
+        for left, right in pairwise(ordered):
             name, kind, _, _, child, start, size = entries[left]
             entries[left] = (name, kind, none, right, child, start, size)
         return ordered[0] if ordered else none

@@ -13,7 +13,10 @@ from tasks.ingest.parse.elements import Elements
 from tasks.ingest.parse.readers.html import add_html
 from tests.ingest.parse_fixtures import outline, parse_bytes, texts
 
-TAGS = "p div b i span h2 ul li table tr td th pre blockquote dl dt dd section a em br".split()
+TAGS = [
+    *("p", "div", "section", "blockquote", "pre", "h2", "b", "i", "em", "span", "a", "br"),
+    *("ul", "li", "dl", "dt", "dd", "table", "tr", "td", "th"),
+]
 
 
 def read(source: str) -> list[str]:
@@ -72,7 +75,7 @@ def test_headings_lists_code_and_metadata(tmp_path: Path) -> None:
     source = (
         "<html lang='en'><head><title>Tides - Port of Kiel</title>"
         "<meta name='author' content='Ada Berg'></head><body><h1>Tides</h1><h3>Ebb</h3>"
-        "<ul><li>one<ul><li>two</li></ul></li></ul><pre><code>x = 1\n  y = 2</code></pre></body></html>"
+        "<ul><li>one<ul><li>two</li></ul></li></ul><pre><code>x = 1\n  y = 2</code></pre>"
     )
     document = parse_bytes(tmp_path, "a.html", source)
     assert document.title == "Tides"
@@ -91,6 +94,11 @@ def test_a_table_of_data_becomes_rows_under_their_headers() -> None:
         "Fleet",
         "Ship: Aurora; Load: timber; Load: 900\nShip: Aurora; Load: grain; Load: 80",
     ]
+
+
+def test_a_header_across_all_columns_is_the_tables_title() -> None:
+    source = "<table><tr><th colspan=2>Aurora</tr><tr><td>Cargo<td>timber<tr><td>Flag<td>DE</table>"
+    assert read(source) == ["Aurora", "Cargo: timber\nFlag: DE"]
 
 
 def test_a_table_that_lays_out_a_page_becomes_its_contents() -> None:
@@ -115,8 +123,8 @@ def test_the_declared_encoding_is_believed(tmp_path: Path, encoding: str) -> Non
 
 
 def test_a_rebuilt_page_with_the_same_text_gives_the_same_elements(tmp_path: Path) -> None:
-    old = "<html><body class='a'><div><h1>Tides</h1>\n<p>Water comes\n   and goes.</p></div></body></html>"
-    new = "<!doctype html><main id=x><h1 class=t> Tides </h1><p>Water <span>comes</span> and goes.</main>"
+    old = "<html><body class='a'><div><h1>Tides</h1>\n<p>Water comes\n   and goes.</p></div></body>"
+    new = "<main id=x><h1 class=t> Tides </h1><p>Water <span>comes</span> and goes.</main>"
     first, second = parse_bytes(tmp_path, "a.html", old), parse_bytes(tmp_path, "b.html", new)
     assert first.elements == second.elements
     assert first.title == second.title

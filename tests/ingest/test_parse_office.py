@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import docx
 import pytest
 
-from tasks.errors import Rejected
+from tasks.errors import MissingTool, Rejected
 from tests.ingest.parse_fixtures import (
     outline,
     parse_bytes,
@@ -44,7 +44,8 @@ def test_word_headings_are_known_by_outline_level_and_by_the_names_of_styles(
         '<w:style w:type="paragraph" w:styleId="HA"><w:name w:val="HeadB"/></w:style>',
         '<w:style w:type="paragraph" w:styleId="OL"><w:name w:val="Mine"/>'
         '<w:pPr><w:outlineLvl w:val="2"/></w:pPr></w:style>',
-        '<w:style w:type="paragraph" w:styleId="OLX"><w:name w:val="Child"/><w:basedOn w:val="OL"/></w:style>',
+        '<w:style w:type="paragraph" w:styleId="OLX"><w:name w:val="Child"/>'
+        '<w:basedOn w:val="OL"/></w:style>',
     )
     paragraph = '<w:p><w:pPr><w:pStyle w:val="{}"/></w:pPr><w:r><w:t>{}</w:t></w:r></w:p>'
     blocks = [paragraph.format(style, style) for style in ("HA", "OL", "OLX")]
@@ -55,7 +56,10 @@ def test_word_headings_are_known_by_outline_level_and_by_the_names_of_styles(
 
 def test_lines_of_code_in_word_are_one_listing(tmp_path: Path) -> None:
     style = '<w:style w:type="paragraph" w:styleId="Co"><w:name w:val="Source Code"/></w:style>'
-    line = '<w:p><w:pPr><w:pStyle w:val="Co"/></w:pPr><w:r><w:t xml:space="preserve">{}</w:t></w:r></w:p>'
+    line = (
+        '<w:p><w:pPr><w:pStyle w:val="Co"/></w:pPr>'
+        '<w:r><w:t xml:space="preserve">{}</w:t></w:r></w:p>'
+    )
     blocks = [line.format(text) for text in ("def f():", "    x = 1", "", "    return x")]
     document = parse_file(write_docx_body(tmp_path / "a.docx", *blocks, styles=[style]))
     assert texts(document, "CodeSnippet") == ["def f():\n    x = 1\n\n    return x"]
@@ -90,7 +94,7 @@ def test_deleted_text_and_tables_of_contents_are_not_read(tmp_path: Path) -> Non
 def test_a_saved_again_word_document_gives_the_same_elements(tmp_path: Path) -> None:
     path = write_docx(tmp_path / "a.docx")
     again = docx.Document(str(path))
-    again.core_properties.modified = datetime(2031, 1, 1)
+    again.core_properties.modified = datetime(2031, 1, 1, tzinfo=UTC)
     for paragraph in again.paragraphs:  # Word splits runs as it likes
         for run in paragraph.runs:
             head, run.text = run.text[:3], run.text[3:]
@@ -182,7 +186,8 @@ def test_a_cell_of_ten_megabytes_is_read(tmp_path: Path) -> None:
 
 def test_an_opendocument_text(tmp_path: Path) -> None:
     body = (
-        '<text:p text:style-name="Title">Harbour</text:p><text:h text:outline-level="2">Fog</text:h>'
+        '<text:p text:style-name="Title">Harbour</text:p>'
+        '<text:h text:outline-level="2">Fog</text:h>'
         "<text:p>It<text:s text:c='3'/>was<text:line-break/>thick<text:note><text:note-body>"
         "<text:p>A note.</text:p></text:note-body></text:note>.</text:p>"
         "<text:list><text:list-item><text:p>one</text:p></text:list-item></text:list>"
@@ -243,7 +248,7 @@ def test_rich_text_keeps_headings_tables_and_foreign_letters(tmp_path: Path) -> 
 def test_the_formats_of_before_2007_name_the_program_to_install(
     tmp_path: Path, name: str, stream: str
 ) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(MissingTool) as caught:
         parse_file(write_ole(tmp_path / name, {stream: b"x" * 100}))
     assert "LibreOffice" in caught.value.remedy
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fpdf import FPDF
 
-from tasks.errors import Rejected
+from tasks.errors import MissingTool, Rejected
 from tasks.ingest.parse.readers.pdf_layout import fold
 from tests.ingest.parse_fixtures import outline, parse_file, texts, write_pdf, write_scan
 
@@ -82,14 +82,14 @@ def test_a_password_is_asked_for(tmp_path: Path) -> None:
 def test_a_truncated_pdf_is_rejected(tmp_path: Path, kept: int) -> None:
     path = write_pdf(tmp_path / "a.pdf")
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(Rejected, match="cannot|can be read|No text"):
+    with pytest.raises(Rejected, match=r"can be read|No text"):
         parse_file(path)
 
 
 @pytest.mark.skipif(bool(shutil.which("tesseract")), reason="tesseract is here")
 @pytest.mark.parametrize("name", ["scan.pdf", "scan.png"])
 def test_a_scan_names_the_program_to_install(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(MissingTool) as caught:
         parse_file(write_scan(tmp_path / name, "High water"))
     assert "picture" in caught.value.message
     assert "tesseract-ocr" in caught.value.remedy

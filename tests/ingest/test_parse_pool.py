@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 
-from tasks.errors import Rejected, Retryable
+from tasks.errors import Killed, Rejected, Retryable
 from tasks.ingest.parse import ParserPool, parse
 from tasks.ingest.parse.wire import answer, read_answer
 from tasks.records import Document, Element
@@ -126,7 +126,7 @@ def test_several_threads_share_the_processes(tmp_path: Path) -> None:
 def test_a_parser_that_takes_too_long_costs_its_file_alone(slow: Path, text: Path) -> None:
     with ParserPool(Settings(parse_workers=1, parse_seconds=0.5)) as pool:
         pool.parse(text, "txt")
-        with pytest.raises(Rejected, match=r"longer than 0\.5 seconds") as caught:
+        with pytest.raises(Killed, match=r"longer than 0\.5 seconds") as caught:
             pool.parse(slow, "md")
         assert "OPENBOOK_PARSE_SECONDS" in caught.value.remedy
         assert pool.parse(text, "txt").text == "The Aurora is late."
@@ -138,7 +138,7 @@ def test_a_parser_that_needs_too_much_memory_costs_its_file_alone(
     big = tmp_path / "big.txt"
     big.write_bytes(b"word " * 20_000_000)
     with ParserPool(Settings(parse_workers=1, parse_megabytes=150)) as pool:
-        with pytest.raises(Rejected, match="150 MB") as caught:
+        with pytest.raises(Killed, match="150 MB") as caught:
             pool.parse(big, "txt")
         assert "OPENBOOK_PARSE_MEGABYTES" in caught.value.remedy
         assert pool.parse(text, "txt").text == "The Aurora is late."
@@ -148,13 +148,13 @@ def test_a_parser_that_needs_too_much_memory_costs_its_file_alone(
 @pytest.mark.parametrize(
     ("sent", "error", "message"),
     [
-        (signal.SIGSEGV, Rejected, r"crashed \(SIGSEGV\)"),
-        (signal.SIGXCPU, Rejected, "longer than 30 seconds"),
+        (signal.SIGSEGV, Killed, r"crashed \(SIGSEGV\)"),
+        (signal.SIGXCPU, Killed, "longer than 30 seconds"),
         (signal.SIGKILL, Retryable, "killed from outside"),
     ],
 )
 def test_a_parser_that_dies_costs_its_file_alone(
-    pool: ParserPool, slow: Path, text: Path, sent: signal.Signals, error: type, message: str
+    pool: ParserPool, slow: Path, text: Path, *, sent: signal.Signals, error: type, message: str
 ) -> None:
     pool.parse(text, "txt")
     (victim,) = workers()

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,11 @@ def _leave_network(libc: Any) -> None:
     user, group = os.geteuid(), os.getegid()
     if libc.unshare(_CLONE_NEWNET) == 0:
         return
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:  # nobody there, without these maps
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
+        maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
+        for name, content in maps.items():  # without them the process may not write files
+            with suppress(OSError):
+                Path("/proc/self", name).write_text(content)
 
 
 def _refuse_network(event: str, _arguments: tuple[object, ...]) -> None:

@@ -39,6 +39,9 @@ def add_rows(
     if len(head) <= header_rows:
         header_rows = 0
     header = _merge_headers(head[:header_rows])
+    if len(header) > 1 and len(set(header)) == 1:  # a title across all columns
+        elements.paragraph(header[0])
+        header = []
     body = chain(head[header_rows:], iterator)
     _write_groups(elements, (row_line(header, row) for row in body))
 

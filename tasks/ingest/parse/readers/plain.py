@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
+from itertools import pairwise
+from operator import add
 from pathlib import Path
 
 from tasks.ingest.parse.elements import Elements
@@ -16,8 +18,9 @@ _BULLET = re.compile(r"\s*(?:[-*+•‣◦▪●\u2013\u2014·]|\(?\d{1,3}[.)]|\
 _UNDERLINE = re.compile(r"([=\-~^#*])\1{2,}$")
 _CONTINUATIONS = frozenset((" ", "\t", ")", "]", "}"))
 """What a line of code begins with that belongs to the passage before it."""
-_WRAPPED_CHARACTERS = 45
-"""Lines of which most are longer than this are wrapped prose: their breaks mean nothing."""
+_MARGIN_CHARACTERS = 45
+"""A block that is narrower has no margin that its lines were wrapped at."""
+_MARGIN_SHARE = 0.8
 
 _CUE_TIMING = re.compile(r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{3}\s+-->\s+(?:\d+:)?\d{1,2}:\d{2}[.,]\d{3}")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
@@ -72,10 +75,19 @@ def read_captions(path: Path) -> Document:
 
 
 def _unwrapped(lines: list[str]) -> str:
-    """Join the lines of wrapped prose; verses, addresses and logs keep theirs."""
-    whole = lines[:-1]
-    long = sum(len(line) >= _WRAPPED_CHARACTERS for line in whole)
-    return (" " if long * 2 >= len(whole) else "\n").join(lines)
+    """Undo the line breaks that a margin forced; verses, addresses and logs keep theirs."""
+    width = max(map(len, lines))
+    forced = [_is_forced(line, following, width) for line, following in pairwise(lines)]
+    if width < _MARGIN_CHARACTERS or sum(forced) * 2 < len(forced):
+        return "\n".join(lines)
+    breaks = (" " if is_forced else "\n" for is_forced in forced)
+    return lines[0] + "".join(map(add, breaks, lines[1:]))
+
+
+def _is_forced(line: str, following: str, width: int) -> bool:
+    """Whether the next line's first word would have passed the margin, give or take a little."""
+    word = following.split(maxsplit=1)[:1]
+    return len(line) + 1 + len("".join(word)) > _MARGIN_SHARE * width
 
 
 def _items(lines: list[str]) -> Iterator[str]:
