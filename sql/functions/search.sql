@@ -271,7 +271,7 @@ as $$
 #variable_conflict use_column
 declare
     few        constant integer := 5000;
-    depth      constant integer := greatest(k, 100);
+    depth      constant integer := case when search.mode = 'hybrid' then greatest(k, 100) else k end;
     within     bigint := (select c.id from collections c where c.name = search.collection);
     model      models;
     condition  text;

@@ -164,5 +164,5 @@ class _Packer:
     def _halves(self, draft: _Draft) -> list[_Draft]:
         pieces = draft.pieces
         if len(pieces) == 1:
-            pieces = self._measure.refine(pieces[0], self._source, pieces[0].tokens // 2)
+            pieces = self._measure.refine(pieces[0], self._source, max(1, pieces[0].tokens // 2))
         return list(self._cut(pieces, draft.path, sum(piece.tokens for piece in pieces) * 2 // 3))

@@ -63,9 +63,7 @@ def outline(document: Document, measure: Measure, longest_heading: int) -> Secti
     for element, pieces in blocks:
         if element.section != part:
             part = element.section
-            stack = [root]
-            if part:
-                _open(stack, Section(measure.clip(part, longest_heading), depth=0))
+            _open(stack, Section(measure.clip(part or "", longest_heading), depth=0))
         if element.depth is None or pieces[0].tokens > longest_heading:
             stack[-1].pieces += pieces
         else:

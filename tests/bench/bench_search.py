@@ -223,7 +223,7 @@ def main() -> None:
         return
     given.cache.mkdir(parents=True, exist_ok=True)
     given.cache.chmod(0o711)
-    with tempfile.TemporaryDirectory(prefix="openbook-bench-") as home:
+    with tempfile.TemporaryDirectory(prefix="openbook-bench-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o711)
         server = Settings(home=Path(home), embedder=given.embedder)
         connect(server).close()

@@ -73,6 +73,7 @@ def grow(connection: Connection, texts: Iterator[str], chunks: int) -> float:
         [embedder.name, embedder.dimensions, embedder.token_limit],
     ).fetchone() or (0,)
     (have,) = connection.execute("select count(*) from chunks").fetchone() or (0,)
+    connection.execute("drop index if exists embeddings_1_hnsw")
     while have < chunks:
         batch = [next(texts) for _ in range(min(chunks - have, DOCUMENTS_A_BATCH * PER_DOCUMENT))]
         with connection.transaction():
@@ -208,7 +209,7 @@ def main() -> None:
     parser.add_argument("--chunks", nargs="+", type=int, default=[1_000, 10_000, 100_000])
     parser.add_argument("--explain", action="store_true", help="print the plans of the last size")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="openbook-bench-") as home:
+    with tempfile.TemporaryDirectory(prefix="openbook-bench-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o711)
         settings = Settings(home=Path(home))
         parts, queries = sentences()

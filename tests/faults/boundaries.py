@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 from psycopg.types import TypeInfo
 
@@ -108,13 +108,13 @@ def _watch_files(boundaries: Boundaries, home: Path) -> None:
 
 
 def _watch_endpoint(boundaries: Boundaries, endpoint: str) -> None:
-    send = httpx.HTTPTransport.handle_request
+    send = httpx2.HTTPTransport.handle_request
 
-    def watched_send(self: Any, request: httpx.Request) -> httpx.Response:
+    def watched_send(self: Any, request: httpx2.Request) -> httpx2.Response:
         if str(request.url).startswith(endpoint):
             response = boundaries.around(send, "endpoint: request", self, request)
-            assert isinstance(response, httpx.Response)
+            assert isinstance(response, httpx2.Response)
             return response
         return send(self, request)
 
-    httpx.HTTPTransport.handle_request = watched_send  # type: ignore[method-assign]
+    httpx2.HTTPTransport.handle_request = watched_send  # type: ignore[method-assign]

@@ -50,6 +50,8 @@ def _kill_and_recover(lab: Lab, expected: dict[str, set[str]], kill_at: int) -> 
     killed = lab.ingest(kill_at=kill_at)
     if not killed.killed:
         assert killed.error is None, lab.output()
+        crossed = lab.job().log.read_text()
+        assert all(edge in crossed for edge in ("database: ", "file: unlink", "endpoint: "))
         return None
     name = lab.job().log.read_text().splitlines()[-1]
     try:

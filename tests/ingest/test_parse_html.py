@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.ingest.parse.elements import Elements
@@ -25,6 +25,7 @@ def read(source: str) -> list[str]:
     return [element.text for element in elements]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(TAGS), st.booleans()), max_size=40))
 def test_no_word_is_lost_however_tags_are_nested_or_left_open(
     marks: list[tuple[str, bool]],

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import Rejected
@@ -58,6 +58,7 @@ def test_what_the_database_refuses_never_gets_through(tmp_path: Path) -> None:
     assert "beforeafter" in document.text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_clean_text_can_be_stored(text: str) -> None:
     cleaned = clean(text)
@@ -65,6 +66,7 @@ def test_clean_text_can_be_stored(text: str) -> None:
     assert cleaned.encode().decode() == cleaned
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="abcdefgh ÄÖ-*=#|.:\n\t", max_size=60), max_size=12))
 def test_no_letter_of_plain_text_is_lost(lines: list[str]) -> None:
     source = "\n".join(lines)
@@ -74,6 +76,7 @@ def test_no_letter_of_plain_text_is_lost(lines: list[str]) -> None:
     assert [c for c in kept if c.isalpha()] == [c for c in source if c.isalpha()]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="abcde >-*`#|[]()!_\n 1.", max_size=40), max_size=12))
 def test_no_letter_of_markdown_is_lost_but_in_link_targets(lines: list[str]) -> None:
     source = (

@@ -129,7 +129,8 @@ class _Worker:
     """One parser process, with a folder of its own for temporary files."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="openbook-parse-"))
+        home = _folders(settings)
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home))
         self._errors = self._folder / "errors"
         self._answers, answers = os.pipe()
         try:
@@ -205,6 +206,17 @@ class _Worker:
                 raise EOFError
             data += chunk
         return data
+
+
+def _folders(settings: Settings) -> Path:
+    """Where the parser processes' folders lie; those that a killed process left are removed."""
+    home = settings.home / "parsers"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in home.iterdir():
+        owner = left.name.partition("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return home
 
 
 def _command(answers: int, settings: Settings) -> list[str]:
