@@ -50,7 +50,7 @@ def main() -> None:
 @contextmanager
 def on_prefect() -> Iterator[None]:
     """Run flows against Prefect's configured server, else the one beside the database."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are told by us
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from prefect.settings import (

@@ -56,7 +56,7 @@ begin
         execute format(
             'select array_agg((l.passage_id, l.relevance)::candidate order by l.place)
              from unnest($4) with ordinality l (passage_id, relevance, place)
-             where exists (select from %s and c.passage_id = l.passage_id)',
+             where (select true from %s and c.passage_id = l.passage_id limit 1)',
             openbook.placements(condition, null))
         into list
         using binds, collection, null::timestamptz, list;
@@ -270,7 +270,7 @@ set search_path = openbook, public, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    few        constant integer := 5000;
+    few        constant integer := 10000;
     depth      constant integer := case when search.mode = 'hybrid' then greatest(k, 100) else k end;
     within     bigint := (select c.id from collections c where c.name = search.collection);
     model      models;

@@ -1,4 +1,4 @@
-"""Run every benchmark of this folder in turn: `python -m tests.bench`; each has its own `--help`."""
+"""Run every benchmark of this folder in turn: `python -m tests.bench`."""
 
 import subprocess
 import sys
