@@ -79,10 +79,8 @@ def main() -> None:
             openbook(home, "status")
             first, seconds = ingest(home, folder)
             print_outcomes(folder, first)
-            print(
-                chunks, bought = first["chunks"], first["embedded"]
-                print(f"\nfirst run: {seconds:.1f} s, {chunks} chunks, {bought} bought")
-            )
+            chunks, bought = first["chunks"], first["embedded"]
+            print(f"\nfirst run: {seconds:.1f} s, {chunks} chunks, {bought} bought")
             again = [ingest(home, folder) for _ in range(WARM_RUNS)]
             report, seconds = sorted(again, key=lambda one: one[1])[WARM_RUNS // 2]
             print(

@@ -18,8 +18,9 @@ MEGABYTE = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[ParserPool]:
-    with ParserPool(Settings(parse_workers=1, parse_seconds=30, parse_megabytes=1024)) as opened:
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ParserPool]:
+    limits = {"parse_workers": 1, "parse_seconds": 30, "parse_megabytes": 1024}
+    with ParserPool(Settings(home=tmp_path_factory.mktemp("home"), **limits)) as opened:
         yield opened
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 import pytest
@@ -22,6 +23,8 @@ from tasks.records import Document, Element
 from tasks.settings import Settings
 from tests.ingest.parse_fixtures import write_docx, write_pptx
 
+_home = TemporaryDirectory(prefix="openbook-parsers-")
+HOME = Path(_home.name)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 SLOW = "a\n\n" * 400_000
 """Markdown that takes some ten seconds."""
@@ -43,19 +46,20 @@ def slow(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pool() -> Iterator[ParserPool]:
-    with ParserPool(Settings(parse_workers=1, parse_seconds=30)) as opened:
+    with ParserPool(Settings(home=HOME, parse_workers=1, parse_seconds=30)) as opened:
         yield opened
 
 
 def workers() -> dict[int, Path]:
-    """The parser processes that this one has started, with their entries in /proc."""
+    """The parser processes of these tests' pools, with their entries in /proc."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             command = (entry / "cmdline").read_bytes().split(b"\0")
+            folder = (entry / "cwd").readlink()
         except OSError:
             continue
-        if b"tasks.ingest.parse.worker" in command and str(os.getpid()).encode() in command:
+        if b"tasks.ingest.parse.worker" in command and folder.is_relative_to(HOME):
             found[int(entry.name)] = entry
     return found
 
@@ -117,14 +121,14 @@ def test_several_threads_share_the_processes(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.md"
         path.write_text(f"# {number}\n\ntext {number}\n")
         paths.append(path)
-    with ParserPool(Settings(parse_workers=2)) as pool, ThreadPoolExecutor(6) as threads:
+    with ParserPool(Settings(home=HOME, parse_workers=2)) as pool, ThreadPoolExecutor(6) as threads:
         documents = list(threads.map(lambda path: pool.parse(path, "md"), paths))
         assert len(workers()) <= 2
     assert [document.title for document in documents] == [str(number) for number in range(24)]
 
 
 def test_a_parser_that_takes_too_long_costs_its_file_alone(slow: Path, text: Path) -> None:
-    with ParserPool(Settings(parse_workers=1, parse_seconds=0.5)) as pool:
+    with ParserPool(Settings(home=HOME, parse_workers=1, parse_seconds=0.5)) as pool:
         pool.parse(text, "txt")
         with pytest.raises(Killed, match=r"longer than 0\.5 seconds") as caught:
             pool.parse(slow, "md")
@@ -137,7 +141,7 @@ def test_a_parser_that_needs_too_much_memory_costs_its_file_alone(
 ) -> None:
     big = tmp_path / "big.txt"
     big.write_bytes(b"word " * 20_000_000)
-    with ParserPool(Settings(parse_workers=1, parse_megabytes=150)) as pool:
+    with ParserPool(Settings(home=HOME, parse_workers=1, parse_megabytes=150)) as pool:
         with pytest.raises(Killed, match="150 MB") as caught:
             pool.parse(big, "txt")
         assert "OPENBOOK_PARSE_MEGABYTES" in caught.value.remedy
@@ -238,7 +242,7 @@ def test_a_parsers_programs_end_with_it(slow: Path, tmp_path: Path) -> None:
     try:
         os.environ["PATH"] = f"{tmp_path}:{path}"
         with (
-            ParserPool(Settings(parse_workers=1, parse_seconds=1)) as pool,
+            ParserPool(Settings(home=HOME, parse_workers=1, parse_seconds=1)) as pool,
             pytest.raises(Rejected),
         ):
             pool.parse(picture, "image")
@@ -252,9 +256,10 @@ def test_a_parsers_programs_end_with_it(slow: Path, tmp_path: Path) -> None:
 ORPHAN = """
 import sys, threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from tasks.ingest.parse import ParserPool
 from tasks.settings import Settings
-pool = ParserPool(Settings(parse_workers=1))
+pool = ParserPool(Settings(home=Path(sys.argv[3]), parse_workers=1))
 thread = threading.Thread(target=lambda: pool.parse(Path(sys.argv[1]), "txt"))
 thread.start()
 thread.join()  # the thread that asked first is gone; its process must not be
@@ -267,7 +272,9 @@ pool.parse(Path(sys.argv[2]), "md")
 @linux
 def test_a_parser_ends_when_its_parent_is_killed(slow: Path, text: Path) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", ORPHAN, str(text), str(slow)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ORPHAN, str(text), str(slow), str(HOME)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == "ready\n"
@@ -278,15 +285,23 @@ def test_a_parser_ends_when_its_parent_is_killed(slow: Path, text: Path) -> None
     assert wait_for(lambda: not Path("/proc", worker, "exe").exists())
 
 
-def test_nothing_is_left_when_the_pool_closes(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = text.parent / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    with ParserPool(Settings(parse_workers=2)) as pool:
+def test_nothing_is_left_when_the_pool_closes(text: Path, tmp_path: Path) -> None:
+    with ParserPool(Settings(home=tmp_path, parse_workers=2)) as pool:
         pool.parse(text, "txt")
-        assert list(folder.iterdir())
-    assert not list(folder.iterdir())
+        assert list((tmp_path / "parsers").iterdir())
+    assert not list((tmp_path / "parsers").iterdir())
     assert not workers()
+
+
+@linux
+def test_what_a_killed_process_left_is_removed(text: Path, tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / "parsers" / f"{dead.pid}-left"
+    left.mkdir(parents=True)
+    with ParserPool(Settings(home=tmp_path, parse_workers=1)) as pool:
+        pool.parse(text, "txt")
+    assert not left.exists()
 
 
 def test_a_document_survives_the_wire() -> None:
