@@ -235,9 +235,7 @@ begin
                 f.score, h.source, h.path, p.title, p.section, h.page, p.body,
                 f.keyword_rank, f.dense_rank, h.document_id, h.version_id, h.chunk_id
          from (
-             select * from openbook.fused($4, $5)
-             order by score desc
-             fetch first ($6) rows with ties) f
+             select * from openbook.fused($4, $5) order by score desc, passage_id limit $6) f
          join passages p on p.id = f.passage_id
          cross join lateral (
              select s.name as source, d.path, c.first_page as page,

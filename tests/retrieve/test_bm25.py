@@ -140,6 +140,32 @@ def test_a_block_is_written_anew_when_a_fifth_of_it_is_gone_or_the_mean_length_h
         assert average == pytest.approx(mean, rel=0.11)
 
 
+def test_what_was_struck_out_takes_no_place_among_the_best(shelf: Shelf) -> None:
+    writer = Writer(6)
+    shelf.put("stays.txt", *(f"baa {writer.text(10)} {n}" for n in range(90)))
+    shelf.put("goes.txt", *(f"baa baa {n}" for n in range(10)))
+    shelf.seal()
+    shelf.remove("goes.txt")
+    shelf.seal()
+    assert shelf.connection.execute("select slots - live_slots from bm25_blocks").fetchall() == [
+        (10,)
+    ]
+    for depth in (1, 5, 95):
+        assert_exact(shelf, "baa", depth)
+
+
+def test_the_best_are_found_when_the_mean_length_has_moved_since_they_were_sealed(
+    shelf: Shelf,
+) -> None:
+    writer = Writer(7)
+    shelf.put("sealed.txt", *(writer.text(40) for _ in range(400)))
+    shelf.seal()
+    for longest in (400, 3000):
+        shelf.put("pending.txt", *(writer.text(longest) for _ in range(60)))
+        for _ in range(10):
+            assert_exact(shelf, writer.query(), 5)
+
+
 def test_few_changes_wait_until_sealing_them_pays(shelf: Shelf) -> None:
     shelf.put("a.txt", "one", "two", "three")
     assert shelf.seal(minimum=4) == 0

@@ -216,6 +216,35 @@ def test_a_filter_too_wide_to_list_still_gives_the_best_that_it_admits(
             assert texts == expected
 
 
+def test_a_filter_that_leaves_few_is_exact(shelf: Shelf) -> None:
+    chooser = random.Random(4)
+    words = [f"w{number}" for number in range(30)]
+    for number in range(3):
+        bodies = [" ".join(chooser.choices(words, k=6)) for _ in range(200)]
+        shelf.put(f"{number}.txt", *bodies, metadata={"kept": number == 1})
+    shelf.embed()
+    nearest = shelf.search("w5 w6", mode="dense", k=600, embedding=vector("w5 w6"))
+    kept = [hit["chunk_id"] for hit in nearest if hit["path"] == "1.txt"]
+    found = shelf.search(
+        "w5 w6", mode="dense", k=7, embedding=vector("w5 w6"), filter={"kept": True}
+    )
+    assert [hit["chunk_id"] for hit in found] == kept[:7]
+
+
+def test_few_passages_are_found_beside_many_nearer_ones_of_another_collection(
+    shelf: Shelf,
+) -> None:
+    """Also when the index gives up early: then each passage is compared."""
+    for number in range(5):
+        shelf.put(f"{number}.txt", *(f"moss moss {number} {place}" for place in range(400)))
+    shelf.put("few.txt", *(f"stone {place}" for place in range(9)), source="s", collection="small")
+    shelf.embed()
+    shelf.connection.execute("select openbook.index_embeddings(1, 1)")
+    shelf.connection.execute("set hnsw.max_scan_tuples = 1")
+    found = shelf.paths("moss", mode="dense", k=5, embedding=vector("moss"), collection="small")
+    assert found == ["few.txt"] * 5
+
+
 def test_a_filter_leaves_the_statistics_of_the_whole_collection(shelf: Shelf) -> None:
     """Rare words stay rare: the same passages keep their order under a filter."""
     for number in range(30):
