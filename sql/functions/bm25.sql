@@ -119,6 +119,7 @@ declare
     place      integer;
     threshold  real;
     cutoff     vector;
+    hopeful    bigint[];
     in_block   bigint[];
     in_slot    integer[];
     complete   boolean;
@@ -156,6 +157,7 @@ begin
     loop
         threshold := coalesce(sample[place], 0);
         cutoff := array_fill(threshold * margin, array[width])::vector;
+        hopeful := blocks[:(select count(*) from unnest(bounds) b where b >= threshold * margin)];
         with summed as materialized (
             select b.id, b.slots, b.live,
                    sum(p.weights::vector * case when b.slots = width then t.factor
@@ -163,12 +165,12 @@ begin
             from unnest(lexemes, factors) t (lexeme, factor)
             join bm25_postings p on p.collection_id = collection and p.lexeme = t.lexeme
             join bm25_blocks b on b.id = p.block_id
-            where p.block_id = any (
-                blocks[:(select count(*) from unnest(bounds) bound where bound >= threshold * margin)])
+            where p.block_id = any (hopeful)
             group by b.id
         ), marked as materialized (
             select s.id, s.slots, s.scores,
-                   (binary_quantize(s.scores - subvector(cutoff, 1, s.slots)) & s.live)::text as bits
+                   (binary_quantize(s.scores - subvector(cutoff, 1, s.slots))
+                    & s.live)::text as bits
             from summed s
         ), scored as materialized (
             select m.id, z.slot, vector_norm(subvector(m.scores, z.slot, 1)) as score
@@ -198,8 +200,8 @@ $$;
 comment on function openbook.bm25_sealed is 'Passages with a live slot, among them the `depth` that score best: a score as the blocks have it is off by the same share as the mean length, either way, so that nothing below the last by more than twice that share can be better.';
 
 create or replace function openbook.bm25_scores(
-    candidates bigint[], lexemes text[], weights double precision[], average_length double precision,
-    depth integer)
+    candidates bigint[], lexemes text[], weights double precision[],
+    average_length double precision, depth integer)
 returns table (passage_id bigint, score double precision)
 language plpgsql stable
 set search_path = openbook, pg_temp
@@ -214,7 +216,8 @@ begin
     from passages p
     cross join lateral (
         select sum(t.weight * openbook.bm25_weight(
-                   openbook.lexeme_count(p.lexemes, t.query), p.length, bm25_scores.average_length)) as score
+                   openbook.lexeme_count(p.lexemes, t.query),
+                   p.length, bm25_scores.average_length)) as score
         from unnest(queries, weights) t (query, weight)) s
     where p.id = any (candidates) and p.lexemes @@ either
     order by s.score desc, p.id

@@ -136,6 +136,7 @@ declare
     own      text := case name
         when 'path' then 'd.path' when 'source' then 's.name'
         when 'format' then 'n.format' when 'title' then 'n.title' end;
+    typed    constant text := 'case jsonb_typeof(%s) when %L then %s else false end';
     first    integer := cardinality(binds) + 1;
     given    text := format('($1[%s] #>> ''{}'')', first);
     "json"   text := coalesce(
@@ -152,23 +153,21 @@ begin
         when operator = 'exists' and kind = 'boolean'
             then format('(coalesce(%s, ''null'') <> ''null'') = $1[%s]::boolean', "json", first)
         when sign is not null and kind = 'string'
-            then format('case jsonb_typeof(%s) when ''string'' then (%s) collate "C" %s %s else false end',
-                        "json", "text", sign, given)
+            then format(typed, "json", 'string', format('(%s) collate "C" %s %s', "text", sign, given))
         when sign is not null and own is null and kind = 'number'
-            then format('case jsonb_typeof(%1$s) when ''number'' then (%1$s)::numeric %2$s $1[%3$s]::numeric else false end',
-                        "json", sign, first)
+            then format(typed, "json", 'number',
+                        format('(%s)::numeric %s $1[%s]::numeric', "json", sign, first))
         when operator = 'prefix' and kind = 'string'
-            then format('case jsonb_typeof(%s) when ''string'' then starts_with(%s, %s) else false end',
-                        "json", "text", given)
+            then format(typed, "json", 'string', format('starts_with(%s, %s)', "text", given))
         when operator = 'like' and value #>> '{}' ~ '^([^\\]|\\.)*$' and kind = 'string'
-            then format('case jsonb_typeof(%s) when ''string'' then %s like %s else false end',
-                        "json", "text", given) end;
+            then format(typed, "json", 'string', format('%s like %s', "text", given)) end;
     if condition is null then
         perform openbook.reject_filter(
-            format('"%s" of "%s" cannot be %s', left(operator, 60), left(name, 60), left(value::text, 60)),
-            'eq, ne, in, nin take texts, numbers, true, false, null (of path, source, format, title: '
-            || 'texts); gt, gte, lt, lte a text or a number; prefix a text; like a pattern that does '
-            || 'not end in \; exists true or false.');
+            format('"%s" of "%s" cannot be %s',
+                   left(operator, 60), left(name, 60), left(value::text, 60)),
+            'eq, ne, in, nin take texts, numbers, true, false, null (path, source, format, title: '
+            || 'texts, null); gt, gte, lt, lte a text or a number; prefix a text; like a pattern '
+            || 'that does not end in \; exists true or false.');
     end if;
     condition := format('(%s)', condition);
     binds := binds || array[

@@ -1,9 +1,9 @@
 -- The analyser: what keyword search sees of a text, the same for passages and for queries.
 --
 -- Postgres' parser knows numbers with signs, hosts, paths and hyphenated words, and makes of each
--- something else than the words in it. It is given plain words instead, to stem and to stop: joined
--- words come apart, as does writeBoolean. What was joined is a lexeme of its own besides, as written
--- (pg_stat_activity, hnsw.ef_search, 12-345/a, writeboolean), unless it is hyphenated prose.
+-- something else than the words in it. It is given plain words instead, to stem and to stop:
+-- joined words come apart, as does writeBoolean. What was joined is a lexeme of its own besides, as
+-- written (pg_stat_activity, hnsw.ef_search, 12-345/a, writeboolean), unless it is hyphenated prose.
 
 create or replace function openbook.words(language regconfig, text text) returns tsvector
 language sql immutable strict parallel safe

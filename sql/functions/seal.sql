@@ -69,14 +69,16 @@ as $$
 $$;
 comment on function openbook.strike_slots is 'Take the sealed ones of these passages out of the count; their weights stay until the block is written anew.';
 
-create or replace function openbook.write_block(collection bigint, members bigint[], average_length double precision)
+create or replace function openbook.write_block(
+    collection bigint, members bigint[], average_length double precision)
 returns void
 language sql
 set search_path = openbook, public, pg_temp
 set work_mem = '64MB'
 as $$
     with block as (
-        insert into bm25_blocks (collection_id, slots, live, live_slots, live_length, average_length)
+        insert into bm25_blocks
+            (collection_id, slots, live, live_slots, live_length, average_length)
         select write_block.collection, count(*), repeat('1', count(*)::integer)::bit varying,
                count(*), sum(length), write_block.average_length
         from passages where id = any (members)
@@ -109,6 +111,7 @@ as $$
 declare
     width    constant integer := 4096;
     written  integer := 0;
+    waiting  bigint;
     pending  bigint[];
     gone     bigint[];
     merged   bigint[];
@@ -121,8 +124,8 @@ begin
         continue when not pg_try_advisory_xact_lock(hashtext('openbook.seal'), c.id::integer);
         average := (select s.average_length from openbook.bm25_statistics(c.id) s);
         pending := null;
-        if (select count(*) from (
-                select from bm25_pending q where q.collection_id = c.id limit minimum) q) >= minimum then
+        waiting := (select count(*) from bm25_pending q where q.collection_id = c.id);
+        if waiting >= minimum then
             pending := array(
                 select q.passage_id from bm25_pending q
                 where q.collection_id = c.id

@@ -83,16 +83,20 @@ def test_no_passage_is_missed_or_doubled_while_the_index_moves(
     assert untrue(shelf) == 0
 
 
-def test_a_sealer_leaves_alone_what_a_publisher_has_in_hand(
-    shelf: Shelf, database: Settings
+@pytest.mark.parametrize("act", ["remove", "forget"])
+def test_a_sealer_does_not_wait_for_who_takes_passages_away(
+    shelf: Shelf, database: Settings, act: str
 ) -> None:
-    shelf.put("a.txt", "one", "two")
-    with closing(connect(database)) as publisher:
-        Shelf(publisher).remove("a.txt")
-        shelf.connection.execute("set statement_timeout = '5s'")
-        assert shelf.seal() == 0
-        publisher.commit()
-    assert shelf.seal() == 0
+    shelf.put("sealed.txt", "one", "two")
+    shelf.seal()
+    shelf.put("pending.txt", "three", "four", "five")
+    shelf.put("stays.txt", "six", "seven", "eight")
+    shelf.connection.execute("set statement_timeout = '5s'")
+    with closing(connect(database, autocommit=True)) as other, other.transaction():
+        for path in ("sealed.txt", "pending.txt"):
+            getattr(Shelf(other), act)(path)
+        shelf.seal()
+    shelf.seal()
     assert untrue(shelf) == 0
 
 

@@ -234,15 +234,29 @@ def test_a_filter_that_leaves_few_is_exact(shelf: Shelf) -> None:
 def test_few_passages_are_found_beside_many_nearer_ones_of_another_collection(
     shelf: Shelf,
 ) -> None:
-    """Also when the index gives up early: then each passage is compared."""
     for number in range(5):
         shelf.put(f"{number}.txt", *(f"moss moss {number} {place}" for place in range(400)))
     shelf.put("few.txt", *(f"stone {place}" for place in range(9)), source="s", collection="small")
     shelf.embed()
     shelf.connection.execute("select openbook.index_embeddings(1, 1)")
-    shelf.connection.execute("set hnsw.max_scan_tuples = 1")
     found = shelf.paths("moss", mode="dense", k=5, embedding=vector("moss"), collection="small")
     assert found == ["few.txt"] * 5
+
+
+def test_what_the_index_cannot_hold_is_found_at_the_end(shelf: Shelf) -> None:
+    """A vector of zeros has no direction; an index over cosines leaves it out."""
+    shelf.put("nowhere.txt", "all zeros")
+    shelf.put("moss.txt", "moss")
+    shelf.embed()
+    shelf.connection.execute(
+        "update embeddings e set embedding = %s from passages p"
+        " where p.sha256 = e.sha256 and p.body = 'all zeros'",
+        [HalfVector([0.0] * 256)],
+    )
+    shelf.connection.execute("select openbook.index_embeddings(1, 1); set enable_seqscan = off")
+    hits = shelf.search("moss", embedding=vector("moss"))
+    assert [hit["path"] for hit in hits] == ["moss.txt", "nowhere.txt"]
+    assert 0 < hits[1]["score"] < hits[0]["score"]
 
 
 def test_a_filter_leaves_the_statistics_of_the_whole_collection(shelf: Shelf) -> None:
@@ -304,7 +318,7 @@ def test_the_callers_settings_stay_as_they_are(shelf: Shelf) -> None:
     ("options", "complaint"),
     [
         ({"mode": "fuzzy"}, "no mode 'fuzzy'"),
-        ({"mode": None}, "no mode null"),
+        ({"mode": None}, "no mode NULL"),
         ({"k": 0}, "k is 0"),
         ({"k": 1001}, "k is 1001"),
         ({"collection": "attic"}, "no collection 'attic'"),
