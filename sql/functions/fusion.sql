@@ -1,3 +1,6 @@
+-- Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), k = 60, where a rank counts
+-- as much as its passage is relevant: the first of a list that hardly matches is not worth the first
+-- of one that matches well. tests/bench/bench_search.py compares it with ranks alone.
 create or replace function openbook.fused(
     keyword openbook.candidate[], dense openbook.candidate[])
 returns table (passage_id bigint, score double precision, keyword_rank integer, dense_rank integer)

@@ -35,6 +35,8 @@ end
 $$;
 comment on function openbook.admitted is 'The passages that a filter admits; null when they stand in more than `most` chunks.';
 
+-- Few passages are looked up one by one in the order written, whatever the statistics say: a plan
+-- from the side of the documents would read them all for each passage.
 create or replace function openbook.admissible(
     list openbook.candidate[], collection bigint, condition text, binds jsonb[])
 returns openbook.candidate[]
