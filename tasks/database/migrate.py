@@ -57,9 +57,8 @@ def migrate(settings: Settings, folder: Path = SQL_FOLDER) -> MigrationReport:
                 )
         if pending:
             _define(connection, schema.definitions(folder))
-        return MigrationReport(
-            tuple(file.name for file in applied), bool(pending), len(schema.migrations(folder))
-        )
+        last = max((file.version for file in schema.migrations(folder)), default=0)
+        return MigrationReport(tuple(file.name for file in applied), bool(pending), last)
 
 
 def check(settings: Settings, folder: Path = SQL_FOLDER) -> list[str]:

@@ -39,13 +39,20 @@ class SqlFile:
 
 
 def migrations(folder: Path = SQL_FOLDER) -> list[SqlFile]:
-    """The migrations in order, numbered from 1 without a gap; raises Fatal for other names."""
+    """The migrations in order of their numbers, which may have gaps; raises Fatal for other names.
+
+    Changes that grow side by side take their numbers early, and may arrive in another order.
+    """
     files = _read(folder, "migrations/*.sql")
-    for number, file in enumerate(files, start=1):
-        if not re.fullmatch(rf"migrations/{number:04}_[a-z0-9_]+\.sql", file.name):
+    for before, file in zip([None, *files], files, strict=False):
+        if not re.fullmatch(r"migrations/(?!0000)\d{4}_[a-z0-9_]+\.sql", file.name):
             raise Fatal(
-                f"sql/{file.name} is not migration {number}",
-                f"Name it {number:04}_<what_it_does>.sql.",
+                f"sql/{file.name} is not named as a migration", "Name it NNNN_<what_it_does>.sql."
+            )
+        if before and before.version == file.version:
+            raise Fatal(
+                f"sql/{before.name} and sql/{file.name} have one number",
+                "Name one of them NNNN_<what_it_does>.sql, with the next number.",
             )
     return files
 
@@ -120,22 +127,20 @@ def pending(connection: Connection, folder: Path = SQL_FOLDER) -> list[SqlFile]:
         rows = []
     except InsufficientPrivilege:
         raise _no_rights(connection) from None
-    known = migrations(folder)
-    if len(rows) > len(known):
-        raise Fatal(
-            f"the database is at version {len(rows)}, and this Openbook knows {len(known)}",
-            "Upgrade Openbook.",
-        )
-    for file, (name, sha256, _) in zip(known, rows, strict=False):
-        if sha256 != file.sha256:
+    known = {file.version: file for file in migrations(folder)}
+    for version, name, sha256, _ in rows:
+        if version not in known:
+            raise Fatal(f"the database has {name}, which this Openbook lacks", "Upgrade Openbook.")
+        if sha256 != known[version].sha256:
             raise Fatal(
-                f"sql/{file.name} is not what was applied to the database as {name}",
+                f"sql/{known[version].name} is not what was applied to the database as {name}",
                 "Restore that file, and put the change into a new migration.",
             )
     defined = definitions(folder)
-    missing = known[len(rows) :]
-    applied = rows[0][2] if rows else None
-    return missing + defined if missing or applied != fingerprint(defined) else []
+    applied = {version for version, *_ in rows}
+    missing = [file for version, file in known.items() if version not in applied]
+    current = rows[0][3] if rows else None
+    return missing + defined if missing or current != fingerprint(defined) else []
 
 
 def _no_rights(connection: Connection) -> Fatal:
