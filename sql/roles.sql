@@ -1,14 +1,21 @@
--- Who may do what: the only file with `grant`. The roles are groups; a login is made a member of the
--- one that it needs. A cluster has each role once, for all of its databases; rights are each
--- database's own, and are what this file says, no more.
+-- Who may do what: the only file with `grant` and `policy`. What is not granted here, nobody has but
+-- the owner: a new table or function is closed until a line here opens it.
+--
+-- The roles are groups; a login is made a member of the one that it needs. A cluster has each role
+-- once, for all of its databases; rights are each database's own, and are what this file says, no
+-- more. openbook_engine has no members: it owns the functions that run with its rights, so that a
+-- search reads tables which the searcher may not, and decides for him row by row what he sees.
 
 do $$
 declare
     groups   constant text[] := array[
-        'openbook_owner', 'openbook_ingest', 'openbook_search', 'openbook_analyst', 'openbook_trainer'];
+        'openbook_owner', 'openbook_ingest', 'openbook_search', 'openbook_analyst',
+        'openbook_trainer', 'openbook_engine'];
     grantee  text;
-    command  text;
 begin
+    revoke all on schema openbook, analytics from public;
+    revoke all on all tables in schema openbook, analytics from public;
+    revoke all on all functions in schema openbook from public;
     foreach grantee in array groups loop
         if not exists (select from pg_roles where rolname = grantee) then
             begin
@@ -22,30 +29,140 @@ begin
             end;
         end if;
         execute format('revoke all on all tables in schema openbook, analytics from %I', grantee);
+        execute format('revoke all on all functions in schema openbook from %I', grantee);
         execute format('revoke all on schema openbook, analytics from %I', grantee);
     end loop;
+end
+$$;
 
-    for grantee, command in
-        select rolname, rights.command
-        from unnest(groups) as rolname
-        join pg_roles using (rolname)
-        join (values
-            (1, 'openbook_owner', 'grant all on schema openbook, analytics to %I'),
-            (2, 'openbook_owner', 'grant all on all tables in schema openbook, analytics to %I'),
-            (3, 'openbook_ingest', 'grant usage on schema openbook, analytics to %I'),
-            (4, 'openbook_ingest', 'grant select, insert, update, delete on all tables in schema openbook to %I'),
-            (5, 'openbook_ingest', 'revoke insert, update, delete on openbook.schema_migrations, openbook.schema_definitions from %I'),
-            (6, 'openbook_search', 'grant usage on schema openbook to %I'),
-            (7, 'openbook_search', 'grant select on all tables in schema openbook to %I'),
-            (8, 'openbook_search', 'grant insert on openbook.query_embeddings to %I'),
-            (9, 'openbook_analyst', 'grant usage on schema openbook, analytics to %I'),
-            (10, 'openbook_analyst', 'grant select on all tables in schema openbook, analytics to %I'),
-            (11, 'openbook_trainer', 'grant usage on schema openbook, analytics to %I'),
-            (12, 'openbook_trainer', 'grant select on all tables in schema openbook, analytics to %I')
-        ) as rights (ordinal, rolname, command) using (rolname)
-        order by rights.ordinal
+do $$
+declare
+    -- What has readers, and what only counts for finding them.
+    documents  constant text[] := array[
+        'collections', 'sources', 'documents', 'versions', 'contents', 'chunks', 'passages'];
+    engine     constant text[] := array[
+        'embeddings', 'bm25_blocks', 'bm25_slots', 'bm25_postings', 'bm25_pending'];
+    rights     constant text[] := array['principals', 'confinements'];
+    asked      constant text[] := array['query_embeddings'];
+    version    constant text[] := array['schema_migrations', 'schema_definitions'];
+    searching  constant text[] := array[
+        'search', 'my_principals', 'my_collections', 'known_embedding', 'remember_query'];
+    naming     constant text[] := array['act_for', 'session_is', 'transaction_stamp'];
+    command    text;
+begin
+    for command in
+        select format('grant %s on schema openbook to %I', r.privileges, r.role)
+        from (values
+            ('openbook_owner', 'all'), ('openbook_ingest', 'usage'), ('openbook_search', 'usage'),
+            ('openbook_analyst', 'usage'), ('openbook_trainer', 'usage'),
+            ('openbook_engine', 'usage')) as r (role, privileges)
+        join pg_roles g on g.rolname = r.role
+        union all
+        select format(
+            'grant %s on schema analytics to %2$I; grant %s on all tables in schema analytics to %2$I',
+            r.schema, r.role, r.tables)
+        from (values
+            ('openbook_owner', 'all', 'all'), ('openbook_ingest', 'usage', 'select'),
+            ('openbook_analyst', 'usage', 'select'), ('openbook_trainer', 'usage', 'select')
+        ) as r (role, schema, tables)
+        join pg_roles g on g.rolname = r.role
+        union all
+        select format('grant %s on openbook.%I to %I', r.privileges, t.relname, r.role)
+        from (values
+            ('openbook_owner', 'all', null),
+            ('openbook_ingest', 'select, insert, update, delete', documents || engine),
+            ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
+            ('openbook_ingest', 'select', version),
+            ('openbook_search', 'select', documents || version || array['models']),
+            ('openbook_analyst', 'select', documents || version || array['models', 'runs']),
+            ('openbook_trainer', 'select', documents || version || array['models', 'runs']),
+            ('openbook_engine', 'select', documents || engine || rights || array['models']),
+            ('openbook_engine', 'select, insert', asked)
+        ) as r (role, privileges, tables)
+        join pg_roles g on g.rolname = r.role
+        join pg_class t on t.relnamespace = 'openbook'::regnamespace and t.relkind in ('r', 'p')
+            and (t.relname = any (r.tables)) is not false
+        union all
+        select format('grant execute on function %s to %I', f.oid::regprocedure, r.role)
+        from (values
+            ('openbook_owner', null), ('openbook_ingest', null), ('openbook_engine', null),
+            ('openbook_search', searching || naming), ('openbook_analyst', searching),
+            ('openbook_trainer', searching)
+        ) as r (role, functions)
+        join pg_roles g on g.rolname = r.role
+        join pg_proc f on f.pronamespace = 'openbook'::regnamespace
+            and (f.proname = any (r.functions)) is not false
     loop
-        execute format(command, grantee);
+        execute command;
     end loop;
+end
+$$;
+
+-- Row-level security: the keepers of the book work on every row, whoever its readers are; the others
+-- read the rows that lead to a document of theirs. Each condition but that of documents and sources
+-- stands on the table before it, whose own condition then applies.
+do $$
+declare
+    keepers  text := (
+        select string_agg(quote_ident(r.rolname), ', ')
+        from pg_roles r
+        where r.rolname in ('openbook_owner', 'openbook_ingest', 'openbook_engine'));
+    readers  text := (
+        select string_agg(quote_ident(r.rolname), ', ')
+        from pg_roles r
+        where r.rolname in ('openbook_search', 'openbook_analyst', 'openbook_trainer'));
+    rule     record;
+begin
+    for rule in
+        select t.oid::regclass as name, pg_get_userbyid(t.relowner) as owner, r.condition
+        from (values
+            ('collections', 'id in (select openbook.my_collections())'),
+            ('sources', 'collection_id in (select openbook.my_collections())'),
+            ('runs', 'exists (select from openbook.sources s where s.id = source_id)'),
+            ('documents', 'readers && (select openbook.my_principals())
+                           and exists (select from openbook.sources s where s.id = source_id)'),
+            ('versions', '(readers && (select openbook.my_principals())) is not false
+                          and exists (select from openbook.documents d where d.id = document_id)'),
+            ('contents', 'exists (select from openbook.versions v where v.content_id = contents.id)'),
+            ('chunks', 'exists (select from openbook.versions v
+                                where v.content_id = chunks.content_id)'),
+            ('passages', 'exists (select from openbook.chunks c where c.passage_id = passages.id)')
+        ) as r (name, condition)
+        join pg_class t on t.relnamespace = 'openbook'::regnamespace and t.relname = r.name
+    loop
+        execute format('alter table %s enable row level security', rule.name);
+        execute format('alter table %s force row level security', rule.name);
+        execute format('drop policy if exists keepers on %s', rule.name);
+        execute format('drop policy if exists readers on %s', rule.name);
+        execute format('create policy keepers on %s to %s using (true)',
+                       rule.name, concat_ws(', ', quote_ident(rule.owner), keepers));
+        if readers is not null then
+            execute format('create policy readers on %s for select to %s using (%s)',
+                           rule.name, readers, rule.condition);
+        end if;
+    end loop;
+end
+$$;
+
+-- Every function that runs with its owner's rights belongs to the engine.
+do $$
+declare
+    function regprocedure;
+begin
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        grant openbook_engine to current_user;
+    end if;
+    grant create on schema openbook to openbook_engine;
+    for function in
+        select f.oid
+        from pg_proc f
+        where f.pronamespace = 'openbook'::regnamespace and f.prosecdef
+    loop
+        execute format('alter function %s owner to openbook_engine', function);
+    end loop;
+    revoke create on schema openbook from openbook_engine;
+exception
+    when insufficient_privilege or undefined_object then
+        raise notice 'functions that run with their owner''s rights stay with %', current_user;
 end
 $$;

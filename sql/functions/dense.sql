@@ -18,7 +18,8 @@ begin
     execute format(
         'with nearest as materialized (
              select e.sha256, e.embedding::halfvec(%1$s) <=> $1 as distance
-             from embeddings_%2$s e
+             from embeddings e
+             where e.model_id = %2$s
              order by e.embedding::halfvec(%1$s) <=> $1
              limit $2
          )
@@ -61,8 +62,8 @@ begin
          from (
              select p.id, (e.embedding <=> $4) + 0 as distance
              from passages p
-             join embeddings_%s e using (sha256)
-             where %s
+             join embeddings e using (sha256)
+             where e.model_id = %s and %s
              order by distance, p.id
              limit $5) n', model.id, scope)
     into list

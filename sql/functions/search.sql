@@ -81,14 +81,14 @@ returns table (
     source text, path text, title text, section text, page integer, text text,
     keyword_rank integer, dense_rank integer,
     document_id bigint, version_id bigint, chunk_id bigint)
-language plpgsql stable
+language plpgsql stable security definer
 set search_path = openbook, public, pg_temp
 as $$
 #variable_conflict use_column
 declare
     few        constant integer := 10000;
     depth      constant integer := greatest(k, case search.mode when 'hybrid' then 100 end);
-    within     bigint := (select c.id from collections c where c.name = search.collection);
+    within     bigint;
     model      models;
     condition  text;
     binds      jsonb[];
@@ -96,10 +96,9 @@ declare
     keyword    candidate[] := '{}';
     dense      candidate[] := '{}';
 begin
-    if within is null then
-        raise exception 'there is no collection %', quote_nullable(search.collection)
-            using errcode = 'invalid_parameter_value', hint = 'See the table openbook.collections.';
-    elsif search.mode is null or search.mode not in ('hybrid', 'dense', 'keyword') then
+    select s.collection_id, s.condition, s.binds into within, condition, binds
+    from openbook.scope(search.collection, search.filter) s;
+    if search.mode is null or search.mode not in ('hybrid', 'dense', 'keyword') then
         raise exception 'there is no mode %', quote_nullable(search.mode)
             using errcode = 'invalid_parameter_value',
                   hint = 'Modes are hybrid, dense and keyword.';
@@ -110,9 +109,8 @@ begin
 
     if search.mode <> 'keyword' then
         select * into model from models m where m.serving;
-        search.embedding := coalesce(search.embedding, (
-            select q.embedding from query_embeddings q
-            where q.model_id = model.id and q.sha256 = sha256(convert_to(search.query, 'UTF8'))));
+        search.embedding := coalesce(
+            search.embedding, openbook.known_embedding(model.id, search.query));
         if search.embedding is null then
             search.mode := 'keyword';
             raise notice 'searched by keywords alone: the query''s embedding is not known'
@@ -125,10 +123,6 @@ begin
         end if;
     end if;
 
-    if search.filter <> '{}' then
-        select f.condition, f.binds into condition, binds
-        from openbook.filter_condition(search.filter, 0, '{}') f;
-    end if;
     if condition is not null or as_of is not null then
         admitted := openbook.admitted(
             within, condition, binds, as_of, case when as_of is null then few end);

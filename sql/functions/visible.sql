@@ -1,4 +1,44 @@
--- Which chunks readers see, under a filter and at a time: the one place that says so.
+-- Which chunks the session sees, under a filter and at a time: the one place that says so.
+--
+-- Rights are a condition like a filter's, which the session cannot leave out. The functions that
+-- search run as their owner, who reads every row: each of them begins with openbook.scope().
+
+create or replace function openbook.scope(
+    collection text, filter jsonb,
+    out collection_id bigint, out condition text, out binds jsonb[])
+language plpgsql stable
+set search_path = openbook, pg_temp
+as $$
+declare
+    principals  constant text[] := openbook.my_principals();
+begin
+    select c.id into collection_id
+    from collections c
+    where c.name = scope.collection and c.id in (select openbook.my_collections());
+    if collection_id is null then
+        raise exception 'there is no collection %', quote_nullable(scope.collection)
+            using errcode = 'invalid_parameter_value', hint = 'See the table openbook.collections.';
+    end if;
+    if filter <> '{}' then
+        select f.condition, f.binds into condition, binds
+        from openbook.filter_condition(filter, 0, '{}') f;
+    end if;
+    if principals is not null then
+        binds := binds || to_jsonb(principals);
+        condition := concat_ws(' and ', format(
+            'd.readers && openbook.texts($1[%1$s])
+             and (v.readers && openbook.texts($1[%1$s])) is not false', cardinality(binds)),
+            condition);
+    end if;
+end
+$$;
+comment on function openbook.scope is 'The collection of that name, and the condition on versions v, documents d, contents n and sources s that the filter and the session''s rights make together, whose values are those of $1, the binds; null: all.';
+
+create or replace function openbook.texts(list jsonb) returns text[]
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+return array(select jsonb_array_elements_text(list));
+comment on function openbook.texts is 'A JSON array of texts as an array.';
 
 create or replace function openbook.placements(condition text, as_of timestamptz) returns text
 language sql immutable

@@ -4,10 +4,7 @@ select a.model, a.searched, h.*
 from (
     select m.name as model,
            %(mode)s = 'keyword' or m.id is null or %(embedding)s::halfvec is not null
-           or exists (
-               select from query_embeddings q
-               where q.model_id = m.id and q.sha256 = sha256(convert_to(%(query)s, 'UTF8'))
-           ) as searched
+           or openbook.known_embedding(m.id, %(query)s) is not null as searched
     from (select) one
     left join models m on m.serving) a
 left join lateral (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +26,7 @@ def search(
     mode: str = "hybrid",
     filter: Mapping[str, Any] | None = None,
     collection: str = "default",
+    principals: Sequence[str] | None = None,
     settings: Settings | None = None,
     connection: Connection | None = None,
 ) -> list[Hit]:
@@ -35,8 +36,12 @@ def search(
     a query whose embedding the database lacks is the embedder loaded; the embedding is then stored,
     so that the same text can be searched in SQL. Without a `connection` one is opened.
 
+    What is found is what the connection's login may read; a trusted login names the `principals`
+    for whom it asks, users and groups, and finds what they and the public may read. On a connection
+    that is in a transaction the names hold until its end.
+
     Raises Rejected for a mode, filter, `k` or collection that cannot be used, and Fatal when the
-    model that serves is not the one that the settings name.
+    model that serves is not the one that the settings name, or the login may not name principals.
     """
     settings = settings or current()
     if connection is None:
@@ -47,6 +52,7 @@ def search(
                 mode=mode,
                 filter=filter,
                 collection=collection,
+                principals=principals,
                 settings=settings,
                 connection=own,
             )
@@ -59,24 +65,43 @@ def search(
         "collection": collection,
         "embedding": None,
     }
-    model, hits = _ask(connection, asked)
+    model, hits = _ask(connection, asked, principals)
     if hits is None:
         asked["embedding"] = _embedding(settings, model, query)
-        _, hits = _ask(connection, asked)
+        _, hits = _ask(connection, asked, principals)
         _remember(connection, asked, model)
     return hits or []
 
 
-def _ask(connection: Connection, asked: Mapping[str, Any]) -> tuple[str, list[Hit] | None]:
+def _ask(
+    connection: Connection, asked: Mapping[str, Any], principals: Sequence[str] | None
+) -> tuple[str, list[Hit] | None]:
     """The serving model's name; the hits, or None while the query's embedding is wanting."""
     try:
-        rows = connection.execute(statement("search"), asked).fetchall()
+        with connection.transaction() if principals is not None else nullcontext():
+            if principals is not None:
+                act_for(connection, principals)
+            rows = connection.execute(statement("search"), asked).fetchall()
     except DataError as error:
         raise Rejected(
             error.diag.message_primary or str(error), error.diag.message_hint or ""
         ) from None
     model, searched = rows[0][:2]
     return model, [Hit(*hit) for _, _, *hit in rows if hit[0]] if searched else None
+
+
+def act_for(connection: Connection, principals: Sequence[str]) -> None:
+    """Let the connection stand for these users and groups until its transaction ends.
+
+    Raises Fatal when its login is not trusted to name them.
+    """
+    try:
+        connection.execute("select openbook.act_for(%s)", [list(principals)])
+    except errors.InsufficientPrivilege:
+        raise Fatal(
+            f"the login {connection.info.user} may not name principals",
+            "Connect as a member of openbook_search, or leave the principals out.",
+        ) from None
 
 
 def _embedding(settings: Settings, model: str, text: str) -> HalfVector:

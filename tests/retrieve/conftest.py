@@ -36,6 +36,7 @@ class Shelf:
         title: str | None = None,
         format: str = "txt",
         metadata: Mapping[str, Any] | None = None,
+        readers: Sequence[str] = (),
     ) -> int:
         """Make the bodies the document's current content; its id."""
         with self.connection.transaction():
@@ -57,8 +58,9 @@ class Shelf:
                 content_id,
             )
             self.connection.execute(
-                "update documents set version_id = %s, status = 'current' where id = %s",
-                [version_id, document_id],
+                "update documents set version_id = %s, status = 'current', readers = %s"
+                " where id = %s",
+                [version_id, list(readers), document_id],
             )
         return document_id
 
