@@ -87,6 +87,33 @@ def hits(query: str, found: Sequence[Hit]) -> None:
         console.print(Padding(Text(_excerpt(hit.text)), (0, 0, 1, 4)))
 
 
+def evaluation(values: dict[str, Any]) -> None:
+    """What each mode of search scored, ± half of the 95 % interval, and how the modes differ."""
+    measures = [
+        name for name in next(iter(values["modes"].values())) if "@" in name or name == "mrr"
+    ]
+    table = Table("", *measures, "p50 ms", "p95 ms", box=None)
+    for mode, figures in values["modes"].items():
+        cells = [
+            f"{figures[name]:.3f} [dim]±{(high - low) / 2:.3f}[/dim]"
+            for name in measures
+            for low, high in [figures["intervals"][name]]
+        ]
+        table.add_row(mode, *cells, *(f"{ms:.1f}" for ms in figures["latency_ms"].values()))
+    console.print(
+        f"{values['name']}: {values['questions']:,} questions, {values['model']}, "
+        f"reranker {values['reranker']}",
+        markup=False,
+    )
+    console.print(table)
+    for one in values["comparisons"]:
+        console.print(
+            "{mode} against {other}: nDCG@10 {difference:+.3f} "
+            "({0:+.3f} to {1:+.3f}), p = {p:.4f}".format(*one["interval"], **one),
+            markup=False,
+        )
+
+
 def sources(found: Sequence[Source]) -> None:
     """The folders that are kept in step."""
     table = Table("name", "folder", "collection", "language", box=None)

@@ -48,6 +48,16 @@ class Document:
 ELEMENT_SEPARATOR = "\n\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A document that a program gives, rather than a file: its id stands where a path would."""
+
+    id: str
+    title: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A passage of one document: what is embedded, found and cited.

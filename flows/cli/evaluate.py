@@ -1,0 +1,80 @@
+"""The command that says how well search answers."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from flows.cli.group import as_json, main, on_prefect, print_json
+from tasks.settings import current
+
+
+@main.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--golden", metavar="NAME", help="Ask the golden set of that name in the database.")
+@click.option(
+    "--questions",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='First make this the set: {"question": …, "path": …, "grade": 1}, one a line.',
+)
+@click.option(
+    "--collection",
+    default="default",
+    show_default=True,
+    help="The collection that --questions ask.",
+)
+@click.option("--language", help="Language of FOLDER's documents; else found by their words.")
+@click.option(
+    "--within",
+    metavar="FIELD",
+    help="Search among the documents whose metadata FIELD is that of the question.",
+)
+@as_json
+def evaluate(
+    folder: Path | None,
+    *,
+    golden: str | None,
+    questions: Path | None,
+    collection: str,
+    language: str | None,
+    within: str | None,
+    as_json: bool,
+) -> None:
+    """Ask every mode of search questions whose answers are known, and say how well it did.
+
+    FOLDER holds a test collection in the BEIR layout: corpus.jsonl, queries.jsonl, qrels/test.tsv.
+    It is kept as a collection of its own, so that the next evaluation embeds only what changed.
+    """
+    if (folder is None) == (golden is None):
+        raise click.UsageError("Give a FOLDER, or the NAME of a golden set with --golden.")
+    if questions is not None:
+        if golden is None:
+            raise click.UsageError("--questions needs the NAME of a golden set with --golden.")
+        _store(golden, questions, collection)
+    with on_prefect():
+        from flows.evaluate import evaluate as evaluate_flow
+
+        report = evaluate_flow(
+            folder=str(folder.absolute()) if folder else "",
+            golden=golden or "",
+            language=language or "",
+            within=within or "",
+        )
+    if as_json:
+        print_json(report)
+    else:
+        from flows import show
+
+        show.evaluation(report)
+
+
+def _store(golden: str, questions: Path, collection: str) -> None:
+    from tasks.database import connect
+    from tasks.evaluate.golden import read_judgements, store_golden
+
+    judgements = read_judgements(questions)
+    with closing(connect(current(), autocommit=True)) as connection:
+        store_golden(connection, golden, collection, judgements)
