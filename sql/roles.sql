@@ -46,7 +46,8 @@ declare
     asked      constant text[] := array['query_embeddings'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
-        'search', 'my_principals', 'my_collections', 'known_embedding', 'remember_query'];
+        'search', 'read_query', 'field_filter', 'my_principals', 'my_collections',
+        'known_embedding', 'remember_query'];
     naming     constant text[] := array['act_for', 'session_is', 'transaction_stamp'];
     command    text;
 begin

@@ -159,15 +159,15 @@ begin
                         format('(%s)::numeric %s $1[%s]::numeric', "json", sign, first))
         when operator = 'prefix' and kind = 'string'
             then format(typed, "json", 'string', format('starts_with(%s, %s)', "text", given))
-        when operator = 'like' and value #>> '{}' ~ '^([^\\]|\\.)*$' and kind = 'string'
-            then format(typed, "json", 'string', format('%s like %s', "text", given)) end;
+        when operator in ('like', 'ilike') and value #>> '{}' ~ '^([^\\]|\\.)*$' and kind = 'string'
+            then format(typed, "json", 'string', format('%s %s %s', "text", operator, given)) end;
     if condition is null then
         perform openbook.reject_filter(
             format('"%s" of "%s" cannot be %s',
                    left(operator, 60), left(name, 60), left(value::text, 60)),
             'eq, ne, in, nin take texts, numbers, true, false, null (path, source, format, title: '
-            || 'texts, null); gt, gte, lt, lte a text or a number; prefix a text; like a pattern '
-            || 'that does not end in \; exists true or false.');
+            || 'texts, null); gt, gte, lt, lte a text or a number; prefix a text; like and '
+            || 'ilike a pattern that does not end in \; exists true or false.');
     end if;
     condition := format('(%s)', condition);
     binds := binds || array[

@@ -89,6 +89,7 @@ declare
     few        constant integer := 10000;
     depth      constant integer := greatest(k, case search.mode when 'hybrid' then 100 end);
     within     bigint;
+    asked      record := openbook.read_query(search.query);
     model      models;
     condition  text;
     binds      jsonb[];
@@ -97,7 +98,9 @@ declare
     dense      candidate[] := '{}';
 begin
     select s.collection_id, s.condition, s.binds into within, condition, binds
-    from openbook.scope(search.collection, search.filter) s;
+    from openbook.scope(
+        search.collection, array[search.filter, asked.filter],
+        asked.required, asked.excluded) s;
     if search.mode is null or search.mode not in ('hybrid', 'dense', 'keyword') then
         raise exception 'there is no mode %', quote_nullable(search.mode)
             using errcode = 'invalid_parameter_value',
@@ -110,7 +113,7 @@ begin
     if search.mode <> 'keyword' then
         select * into model from models m where m.serving;
         search.embedding := coalesce(
-            search.embedding, openbook.known_embedding(model.id, search.query));
+            search.embedding, openbook.known_embedding(model.id, asked.words));
         if search.embedding is null then
             search.mode := 'keyword';
             raise notice 'searched by keywords alone: the query''s embedding is not known'
@@ -123,12 +126,20 @@ begin
         end if;
     end if;
 
-    if condition is not null or as_of is not null then
+    if as_of is null and asked.required is not null then
+        admitted := openbook.holders(within, asked.required);
+        admitted := case when cardinality(admitted) <= few then array(
+            select a.passage_id
+            from unnest(openbook.admissible(
+                array(select (h, 0)::candidate from unnest(admitted) h),
+                within, condition, binds)) a) end;
+    end if;
+    if admitted is null and (condition is not null or as_of is not null) then
         admitted := openbook.admitted(
             within, condition, binds, as_of, case when as_of is null then few end);
     end if;
     if search.mode <> 'dense' then
-        keyword := openbook.keyword_list(within, search.query, depth, admitted, condition, binds);
+        keyword := openbook.keyword_list(within, asked.words, depth, admitted, condition, binds);
     end if;
     if search.mode <> 'keyword' then
         dense := openbook.dense_list(

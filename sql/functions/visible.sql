@@ -4,7 +4,7 @@
 -- search run as their owner, who reads every row: each of them begins with openbook.scope().
 
 create or replace function openbook.scope(
-    collection text, filter jsonb,
+    collection text, filters jsonb[], required text[], excluded text[],
     out collection_id bigint, out condition text, out binds jsonb[])
 language plpgsql stable
 set search_path = openbook, pg_temp
@@ -19,10 +19,8 @@ begin
         raise exception 'there is no collection %', quote_nullable(scope.collection)
             using errcode = 'invalid_parameter_value', hint = 'See the table openbook.collections.';
     end if;
-    if filter <> '{}' then
-        select f.condition, f.binds into condition, binds
-        from openbook.filter_condition(filter, 0, '{}') f;
-    end if;
+    select c.condition, c.binds into condition, binds
+    from openbook.conditions(collection_id, filters, required, excluded) c;
     if principals is not null then
         binds := binds || to_jsonb(principals);
         condition := concat_ws(' and ', format(
@@ -32,7 +30,7 @@ begin
     end if;
 end
 $$;
-comment on function openbook.scope is 'The collection of that name, and the condition on versions v, documents d, contents n and sources s that the filter and the session''s rights make together, whose values are those of $1, the binds; null: all.';
+comment on function openbook.scope is 'The collection of that name, and the condition on chunks c, versions v, documents d, contents n and sources s that filters, what a query''s text requires and excludes, and the session''s rights make together, whose values are those of $1, the binds; null: all.';
 
 create or replace function openbook.texts(list jsonb) returns text[]
 language sql immutable parallel safe

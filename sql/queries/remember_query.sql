@@ -1,1 +1,1 @@
-select openbook.remember_query(%(model)s, %(query)s, %(embedding)s);
+select openbook.remember_query(%(model)s, %(words)s, %(embedding)s);

@@ -65,18 +65,18 @@ def search(
         "collection": collection,
         "embedding": None,
     }
-    model, hits = _ask(connection, asked, principals)
+    model, words, hits = _ask(connection, asked, principals)
     if hits is None:
-        asked["embedding"] = _embedding(settings, model, query)
-        _, hits = _ask(connection, asked, principals)
-        _remember(connection, asked, model)
+        asked["embedding"] = _embedding(settings, model, words)
+        *_, hits = _ask(connection, asked, principals)
+        _remember(connection, {**asked, "model": model, "words": words})
     return hits or []
 
 
 def _ask(
     connection: Connection, asked: Mapping[str, Any], principals: Sequence[str] | None
-) -> tuple[str, list[Hit] | None]:
-    """The serving model's name; the hits, or None while the query's embedding is wanting."""
+) -> tuple[str, str, list[Hit] | None]:
+    """The serving model, the query's words, and the hits; None while the words want a vector."""
     try:
         with connection.transaction() if principals is not None else nullcontext():
             if principals is not None:
@@ -86,8 +86,8 @@ def _ask(
         raise Rejected(
             error.diag.message_primary or str(error), error.diag.message_hint or ""
         ) from None
-    model, searched = rows[0][:2]
-    return model, [Hit(*hit) for _, _, *hit in rows if hit[0]] if searched else None
+    model, words, searched = rows[0][:3]
+    return model, words, [Hit(*hit) for _, _, _, *hit in rows if hit[0]] if searched else None
 
 
 def act_for(connection: Connection, principals: Sequence[str]) -> None:
@@ -121,10 +121,10 @@ def _embedder(settings: Settings) -> Embedder:
     return open_embedder(settings)
 
 
-def _remember(connection: Connection, asked: Mapping[str, Any], model: str) -> None:
-    """Store the query's embedding, where the user may and the server can."""
+def _remember(connection: Connection, asked: Mapping[str, Any]) -> None:
+    """Store the embedding of the query's words, where the user may and the server can."""
     with (
         suppress(errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction),
         connection.transaction(),
     ):
-        connection.execute(statement("remember_query"), {**asked, "model": model})
+        connection.execute(statement("remember_query"), asked)

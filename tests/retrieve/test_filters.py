@@ -79,6 +79,9 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
         isinstance(value, str)
         and fnmatch.fnmatchcase(value, given.replace("%", "*").replace("_", "?"))
     ),
+    "ilike": lambda value, given: (
+        isinstance(value, str) and OPERATORS["like"](value.lower(), given.lower())
+    ),
 }
 
 
@@ -111,7 +114,7 @@ def operators(values: st.SearchStrategy[Any], ordered: st.SearchStrategy[Any]) -
                 else st.booleans()
                 if name == "exists"
                 else st.sampled_from(["hr/", "A", "it/%", "%.txt", "_nn", "notes.txt"])
-                if name in ("prefix", "like")
+                if name in ("prefix", "like", "ilike")
                 else values
                 if name in ("eq", "ne")
                 else ordered
