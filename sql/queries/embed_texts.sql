@@ -1,6 +1,6 @@
 select distinct on (p.sha256) p.sha256, concat_ws(E'\n', p.title, p.section, p.body)
 from passages p
 where p.sha256 = any (%(sha256s)s)
-  and not exists (
-      select from embeddings e where e.model_id = %(model)s and e.sha256 = p.sha256)
+  and (select true from embeddings e
+       where e.model_id = %(model)s and e.sha256 = p.sha256) is null
 order by p.sha256;

@@ -2,7 +2,7 @@ insert into contents (collection_id, language, sha256, format, recipe, title, te
                       chunks)
 select distinct on (r.sha256, r.format, r.recipe)
        s.collection_id, s.language, r.sha256, r.format, r.recipe, r.title, r.text, r.metadata,
-       (select count(*) from read_chunks k where k.reading = r.reading)
+       r.chunks
 from read_contents r
 cross join sources s
 where s.id = %(source)s

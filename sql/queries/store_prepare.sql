@@ -6,7 +6,8 @@ create temp table read_contents (
     recipe    text not null,
     title     text,
     text      text not null,
-    metadata  jsonb not null
+    metadata  jsonb not null,
+    chunks    integer not null
 ) on commit drop;
 
 create temp table read_chunks (

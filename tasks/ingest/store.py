@@ -82,7 +82,8 @@ def store(connection: Connection, source_id: int, readings: Sequence[Reading]) -
 def _copy_contents(connection: Connection, readings: Sequence[Reading]) -> None:
     with connection.cursor() as cursor:
         with cursor.copy(
-            "copy read_contents (reading, sha256, format, recipe, title, text, metadata) from stdin"
+            "copy read_contents (reading, sha256, format, recipe, title, text, metadata, chunks)"
+            " from stdin"
         ) as copy:
             for number, reading in enumerate(readings):
                 document = reading.document
@@ -93,6 +94,7 @@ def _copy_contents(connection: Connection, readings: Sequence[Reading]) -> None:
                         document.title,
                         document.text,
                         Jsonb(dict(document.metadata)),
+                        len(reading.chunks),
                     )
                 )
         with cursor.copy(
