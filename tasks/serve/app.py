@@ -1,0 +1,128 @@
+"""The ASGI app: its routes, what stands before them, and running it until it is told to end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from ipaddress import ip_address
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from tasks.database import Pool
+from tasks.errors import Fatal
+from tasks.serve import own, vector_stores
+from tasks.serve.access import Doorkeeper, tokens_file
+from tasks.serve.desk import Desk
+from tasks.serve.errors import explain_errors
+from tasks.serve.library import Library, Retrieval
+from tasks.serve.limits import BoundedBodies, Limits, Rate, Turns
+from tasks.serve.metrics import Measured, Metrics
+from tasks.settings import Settings
+
+
+def create_app(
+    settings: Settings, retrieval: Retrieval, limits: Limits, doorkeeper: Doorkeeper
+) -> FastAPI:
+    """The app for one book. It opens its connections when they are first needed."""
+    pool = Pool(
+        settings, limits.concurrency, seconds=limits.seconds, application_name="openbook serve"
+    )
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.desk = Desk(
+            library=Library(settings, retrieval, pool),
+            doorkeeper=doorkeeper,
+            limits=limits,
+            rate=Rate(limits.rate),
+            turns=Turns(limits),
+            metrics=metrics,
+        )
+        yield
+        pool.close()
+
+    app = FastAPI(
+        title="Openbook",
+        version=version("openbook"),
+        description="Search in a folder of documents that is kept up to date.",
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    explain_errors(app, limits.seconds)
+    app.include_router(vector_stores.router)
+    app.include_router(own.router)
+    app.add_middleware(BoundedBodies, limits=limits)
+    if not doorkeeper.locked:
+        # A web page whose name was made to mean this machine shall not read the book.
+        app.add_middleware(
+            TrustedHostMiddleware,
+            allowed_hosts=["localhost", "127.0.0.1", "[::1]"],
+            www_redirect=False,
+        )
+    app.add_middleware(Measured, metrics=metrics)
+    return app
+
+
+def serve(
+    settings: Settings,
+    retrieval: Retrieval,
+    limits: Limits,
+    *,
+    host: str,
+    port: int,
+    announce: Callable[[str, bool], None],
+) -> None:
+    """Answer requests until SIGTERM or Ctrl-C, then finish the ones that were begun.
+
+    `announce` is called with the address and whether tokens are asked for, once connections are
+    accepted. Raises Fatal when the address is in use, and when it can be reached from other
+    machines although there is no token.
+    """
+    file = tokens_file(settings)
+    doorkeeper = Doorkeeper(file)
+    if not (doorkeeper.locked or _is_loopback(host)):
+        raise Fatal(
+            f"{host} can be reached from other machines, and there is no token",
+            "Make one for each caller with `openbook tokens add NAME`, or serve on 127.0.0.1.",
+        )
+    app = create_app(settings, retrieval, limits, doorkeeper)
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise Fatal(
+            f"{host} port {port} cannot be served: {error.strerror or error}",
+            "Choose another with --port, or end the program that uses it.",
+        ) from None
+    with listener:
+        shown = f"[{host}]" if ":" in host else host
+        announce(f"http://{shown}:{listener.getsockname()[1]}", doorkeeper.locked)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(limits.seconds) + 1,
+            )
+        )
+        # uvicorn ends in order at these signals, and then raises them again: that is all they do.
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, lambda *_: None)
+        server.run(sockets=[listener])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

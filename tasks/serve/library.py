@@ -1,0 +1,214 @@
+"""What callers may read of the book: searches, collections, documents, as each of them sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from tasks.database import Pool, query
+from tasks.errors import Fatal, Rejected
+from tasks.records import Hit
+from tasks.serve.access import Access
+from tasks.serve.errors import Refusal
+from tasks.settings import Settings
+
+Row = TypeVar("Row")
+
+
+class Retrieval(Protocol):
+    """What the library asks of the stage that searches; `tasks.retrieve.search` is one."""
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int,
+        mode: str,
+        filter: Mapping[str, Any] | None,
+        collection: str,
+        settings: Settings | None,
+        connection: Connection | None,
+    ) -> list[Hit]:
+        """See `tasks.retrieve.search.search`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection, and its documents by what became of them."""
+
+    name: str
+    created_at: int
+    completed: int
+    failed: int
+    in_progress: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as a caller sees it; `created_at` is when its current version was published."""
+
+    id: int
+    source: str
+    path: str
+    root: str
+    format: str | None
+    title: str | None
+    metadata: Mapping[str, Any]
+    bytes: int
+    created_at: int
+    status: str
+    reason: str | None
+    remedy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A part of a document's text, and how many characters there are in all."""
+
+    text: str
+    characters: int
+
+
+class Library:
+    """Reads the book for callers; every method says for whom, and is safe to call from threads.
+
+    A collection that a caller may not use does not exist for it: both raise the same Refusal, 404.
+    """
+
+    def __init__(self, settings: Settings, retrieval: Retrieval, pool: Pool) -> None:
+        self._settings = settings
+        self._retrieval = retrieval
+        self._pool = pool
+
+    def search(
+        self,
+        access: Access,
+        text: str,
+        *,
+        collection: str,
+        k: int,
+        mode: str = "hybrid",
+        filter: Mapping[str, Any] | None = None,
+        offset: int = 0,
+    ) -> list[Hit]:
+        """The `k` best hits behind the first `offset`, best first."""
+        _require(access, collection)
+        if access.principals is not None:
+            raise Fatal("tokens with principals are not served yet", "Use --unrestricted.")
+        try:
+            hits = self._pool.run(
+                lambda connection: self._retrieval.search(
+                    text,
+                    k=offset + k,
+                    mode=mode,
+                    filter=filter,
+                    collection=collection,
+                    settings=self._settings,
+                    connection=connection,
+                )
+            )
+        except Rejected:
+            self.collection(access, collection)  # that it does not exist is another answer
+            raise
+        return hits[offset:]
+
+    def collections(self, access: Access, name: str | None = None) -> list[Collection]:
+        """The collections that the caller may use, by name; or that one, if it is among them."""
+        names: list[str] | None
+        if name is not None:
+            names = [name] if _may_use(access, name) else []
+        else:
+            names = None if access.collections is None else list(access.collections)
+        return self._rows(access, Collection, "serve_collections", {"collections": names})
+
+    def collection(self, access: Access, name: str) -> Collection:
+        """One collection."""
+        found = self.collections(access, name)
+        if not found:
+            raise no_collection(name)
+        return found[0]
+
+    def documents(
+        self,
+        access: Access,
+        collection: str,
+        *,
+        ids: Sequence[int] | None = None,
+        after: int | None = None,
+        descending: bool = False,
+        limit: int = 100,
+    ) -> list[Document]:
+        """Documents of the collection by id: those with the `ids`, or `limit` behind `after`."""
+        self.collection(access, collection)
+        asked = {
+            "collection": collection,
+            "ids": None if ids is None else list(ids),
+            "after": after,
+            "descending": descending,
+            "limit": limit,
+        }
+        return self._rows(access, Document, "serve_documents", asked)
+
+    def document(self, access: Access, collection: str, document_id: int) -> Document:
+        """One document."""
+        found = self.documents(access, collection, ids=[document_id])
+        if not found:
+            raise no_document(document_id)
+        return found[0]
+
+    def text(
+        self, access: Access, collection: str, document_id: int, start: int, length: int
+    ) -> Text:
+        """So many characters of a document's current text, from the character `start`, from 0."""
+        _require(access, collection)
+        asked = {"collection": collection, "id": document_id, "start": start, "length": length}
+        found = self._rows(access, Text, "serve_text", asked)
+        if not found:
+            raise no_document(document_id)
+        return found[0]
+
+    def ready(self) -> None:
+        """Raises what stands between the database and an answer."""
+        self._pool.run(lambda connection: connection.execute("select 1"))
+
+    def _rows(
+        self, access: Access, kind: type[Row], name: str, values: Mapping[str, Any]
+    ) -> list[Row]:
+        if access.principals is not None:
+            raise Fatal("tokens with principals are not served yet", "Use --unrestricted.")
+
+        def read(connection: Connection) -> list[Row]:
+            with connection.cursor(row_factory=class_row(kind)) as cursor:
+                return cursor.execute(query(name), values).fetchall()
+
+        return self._pool.run(read)
+
+
+def no_collection(name: str) -> Refusal:
+    """The answer for a collection that does not exist, or not for the caller."""
+    return Refusal(
+        404,
+        f"there is no vector store or collection {name!r}",
+        "GET /v1/vector_stores lists those that this token may use.",
+        code="not_found",
+    )
+
+
+def no_document(document_id: int) -> Refusal:
+    """The answer for a document that does not exist, or not for the caller."""
+    return Refusal(404, f"there is no document {document_id} here", code="not_found")
+
+
+def _require(access: Access, collection: str) -> None:
+    if not _may_use(access, collection):
+        raise no_collection(collection)
+
+
+def _may_use(access: Access, collection: str) -> bool:
+    named = access.collections is None or collection in access.collections
+    return named and "\0" not in collection  # which no name in the database can hold

@@ -1,0 +1,72 @@
+"""What the server counts of itself, as Prometheus reads it."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Metrics:
+    """Counters of one server; `text` is what `/metrics` answers."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "openbook_http_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self.seconds = Histogram(
+            "openbook_http_request_seconds",
+            "From the request's first line to the answer's last byte.",
+            ["route"],
+            buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+            registry=self._registry,
+        )
+        self.in_flight = Gauge(
+            "openbook_http_requests_in_flight", "Requests being answered.", registry=self._registry
+        )
+        self.searches = Counter(
+            "openbook_searches", "Searches made.", ["mode"], registry=self._registry
+        )
+
+    def text(self) -> bytes:
+        """The counters in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class Measured:
+    """ASGI middleware: counts and times every request by its route, not by its path."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and note its route, status and duration."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        started = time.perf_counter()
+        with self.metrics.in_flight.track_inprogress():
+            try:
+                await self.app(scope, receive, note)
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self.metrics.requests.labels(method, route, str(status)).inc()
+                self.metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

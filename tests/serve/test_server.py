@@ -1,0 +1,251 @@
+"""The server as operators and callers meet it: limits, faults, figures, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+
+from tasks.settings import Settings
+from tests.retrieve.conftest import Shelf
+from tests.serve.conftest import Serve, Served
+
+TIDE = {"query": "spring tide"}
+
+
+def test_a_hit_is_told_whole(served: Served, stocked: Shelf) -> None:
+    answer = served.post("/search", json={**TIDE, "k": 1}).json()
+    (hit,) = answer["hits"]
+    assert (hit["path"], hit["title"], hit["rank"]) == ("tides.md", "Tides", 1)
+    assert {"score", "section", "page", "text", "chunk_id", "document_id"} < hit.keys()
+    assert (hit["keyword_rank"], hit["dense_rank"]) == (1, 1)
+    assert answer["next_offset"] == 1
+
+
+def test_a_filter_and_a_mode_are_obeyed(served: Served, stocked: Shelf) -> None:
+    asked = {"query": "moon", "mode": "keyword", "filter": {"year": {"gte": 2022}}}
+    answer = served.post("/search", json=asked).json()
+    assert [hit["path"] for hit in answer["hits"]] == ["logs/sea.txt"]
+    assert answer["hits"][0]["dense_rank"] is None
+    assert answer["next_offset"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, "query"),
+        ({"query": " "}, "query"),
+        ({"query": 7}, "query"),
+        ({"query": "a", "k": 0}, "k"),
+        ({"query": "a", "k": 101}, "k is 101"),
+        ({"query": "a", "offset": 995}, "offset 995"),
+        ({"query": "a", "mode": "fuzzy"}, "mode"),
+        ({"query": "a", "limit": 3}, "limit"),
+        ({"query": "a", "filter": {"year": {"near": 1}}}, "near"),
+        ({"query": "a", "filter": ["year"]}, "filter"),
+    ],
+)
+def test_a_wrong_request_is_named(served: Served, stocked: Shelf, body: object, named: str) -> None:
+    answer = served.post("/search", json=body)
+    assert answer.status_code == 400
+    assert named in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b'{"query": "\\ud800"}', b"\xff"])
+def test_a_body_that_is_no_question_is_refused(
+    served: Served, stocked: Shelf, content: bytes
+) -> None:
+    answer = served.post("/search", content=content)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_query_with_any_characters_is_answered(served: Served, stocked: Shelf) -> None:
+    for query in ("spring\0tide", "<script>tide</script>", "tide ' \" \\ % _ &!()", "🌊" * 50):
+        assert served.post("/search", json={"query": query}).status_code == 200
+
+
+def test_a_body_that_is_too_long_is_refused_announced_or_not(serve: Serve) -> None:
+    served = serve(body_bytes=1000)
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(30):
+            yield b"x" * 100
+
+    assert served.post("/search", content=b"x" * 3000).status_code == 413
+    assert served.post("/search", content=parts()).status_code == 413
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(serve: Serve) -> None:
+    served = serve(seconds=0.5)
+    host, port = served.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        assert b" 408 " in client.recv(4096).partition(b"\r\n")[0]
+
+
+def test_a_token_that_asks_too_often_waits_and_others_do_not(serve: Serve) -> None:
+    served = serve(rate=0.5)
+    ann, ben = served.token("ann"), served.token("ben")
+    assert served.get("/v1/vector_stores", token=ann).status_code == 200
+    answer = served.get("/v1/vector_stores", token=ann)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) in (1, 2)
+    assert answer.json()["error"]["code"] == "rate_limit_exceeded"
+    assert served.get("/v1/vector_stores", token=ben).status_code == 200
+
+
+@contextmanager
+def blocked(database: Settings) -> Iterator[None]:
+    """Let every reader of the documents wait."""
+    with psycopg.connect(str(database.database_url)) as connection:
+        connection.execute("lock table openbook.documents in access exclusive mode")
+        yield
+        connection.rollback()
+
+
+def test_a_request_that_takes_too_long_ends_and_leaves_nothing_behind(
+    serve: Serve, stocked: Shelf, database: Settings
+) -> None:
+    served = serve(seconds=0.5, concurrency=1)
+    served.post("/search", json=TIDE)
+    with blocked(database):
+        assert served.post("/search", json=TIDE).status_code == 504
+    for _ in range(50):
+        answer = served.post("/search", json=TIDE)
+        if answer.status_code == 200:
+            break
+        time.sleep(0.1)
+    assert answer.json()["hits"]
+
+
+def test_more_than_may_wait_are_turned_away(
+    serve: Serve, stocked: Shelf, database: Settings
+) -> None:
+    served = serve(concurrency=1, waiting=1, seconds=2)
+    served.post("/search", json=TIDE)
+    with blocked(database), ThreadPoolExecutor(6) as clients:
+        answers = list(clients.map(lambda _: served.post("/search", json=TIDE), range(6)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert set(statuses) == {503, 504}
+    assert statuses.count(503) >= 4
+    turned = next(answer for answer in answers if answer.status_code == 503)
+    assert turned.headers["Retry-After"]
+
+
+def test_connections_that_the_database_ended_are_replaced(served: Served, stocked: Shelf) -> None:
+    for _ in range(3):
+        assert served.post("/search", json=TIDE).status_code == 200
+        ended = stocked.connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and application_name = 'openbook serve'"
+        ).fetchall()
+        assert ended
+    assert served.post("/search", json=TIDE).json()["hits"]
+
+
+def test_a_statement_whose_connection_dies_is_tried_again(
+    served: Served, stocked: Shelf, database: Settings
+) -> None:
+    with ThreadPoolExecutor(1) as client:
+        with blocked(database):
+            waiting = client.submit(served.post, "/search", json=TIDE)
+            for _ in range(200):
+                ended = stocked.connection.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and wait_event_type = 'Lock'"
+                ).fetchall()
+                if ended:
+                    break
+                time.sleep(0.05)
+            assert ended
+        assert waiting.result().status_code == 200
+
+
+def test_health_is_ready_only_with_this_versions_schema(
+    served: Served, empty_database: Settings, serve: Serve
+) -> None:
+    assert served.get("/health").json() == {"status": "ready"}
+    serve.settings = empty_database
+    answer = serve().get("/health")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "unavailable"
+
+
+def test_health_needs_no_token_and_names_no_host(serve: Serve, database: Settings) -> None:
+    serve.settings = Settings(
+        home=database.home, database_url="postgresql://u:secret@127.0.0.1:9/none"
+    )
+    served = serve()
+    served.token()
+    answer = served.get("/health")
+    assert answer.status_code == 503
+    assert "secret" not in answer.text
+    assert "127.0.0.1" not in answer.text
+
+
+def test_metrics_count_requests_by_route_and_searches_by_mode(
+    served: Served, stocked: Shelf
+) -> None:
+    served.post("/search", json={**TIDE, "mode": "keyword"})
+    served.get("/v1/vector_stores/default")
+    served.get("/v1/vector_stores/nowhere")
+    served.get("/wp-login.php")
+    text = served.get("/metrics").text
+    store = 'route="/v1/vector_stores/{vector_store_id}"'
+    for line in (
+        'openbook_http_requests_total{method="POST",route="/search",status="200"} 1.0',
+        f'openbook_http_requests_total{{method="GET",{store},status="200"}} 1.0',
+        f'openbook_http_requests_total{{method="GET",{store},status="404"}} 1.0',
+        'openbook_http_requests_total{method="GET",route="unknown",status="404"} 1.0',
+        'openbook_searches_total{mode="keyword"} 1.0',
+        'openbook_http_request_seconds_count{route="/search"} 1.0',
+        "openbook_http_requests_in_flight 1.0",
+    ):
+        assert line in text
+    assert "wp-login" not in text
+
+
+def test_the_api_is_described_with_its_security(served: Served) -> None:
+    described = served.get("/openapi.json").json()
+    search = described["paths"]["/v1/vector_stores/{vector_store_id}/search"]["post"]
+    assert search["security"] == [{"HTTPBearer": []}]
+    assert "/search" in described["paths"]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_until_it_is_told_to_end(
+    database: Settings, stocked: Shelf, ending: signal.Signals
+) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("OPENBOOK_")},
+        "OPENBOOK_HOME": str(database.home),
+        "OPENBOOK_DATABASE_URL": str(database.database_url),
+        "OPENBOOK_EMBEDDER": "hashing",
+    }
+    command = [sys.executable, "-m", "flows.cli", "serve", "--port", "0", "--json"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        announced, _ = json.JSONDecoder().raw_decode(
+            "".join(iter(process.stdout.readline, "}\n")) + "}"
+        )
+        assert announced["tokens"] is False
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            answer = client.post(announced["address"] + "/search", json=TIDE)
+        assert answer.json()["hits"]
+        process.send_signal(ending)
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, "")
