@@ -1,4 +1,4 @@
--- One row a document of a collection, in the order of their ids: those with the given ids, or those
+-- One row a document of a collection that the caller may read, in the order of their ids: those with the given ids, or those
 -- behind the id `after`.
 select d.id, s.name as source, d.path, s.root, n.format, n.title,
        coalesce(n.metadata, '{}') as metadata,
@@ -7,12 +7,15 @@ select d.id, s.name as source, d.path, s.root, n.format, n.title,
        case when v.id is not null then 'completed'
             when d.status = 'rejected' then 'failed' else 'in_progress' end as status,
        d.reason, d.remedy
-from documents d
+from (select openbook.my_principals() as mine) as rights
+cross join documents d
 join sources s on s.id = d.source_id
 join collections c on c.id = s.collection_id
 left join versions v on v.id = d.version_id
 left join contents n on n.id = v.content_id
 where c.name = %(collection)s
+  and (rights.mine is null
+       or d.readers && rights.mine and (v.readers && rights.mine) is not false)
   and (%(ids)s::bigint[] is null or d.id = any (%(ids)s))
   and (v.id is not null or d.status in ('pending', 'rejected'))
   and (%(after)s::bigint is null

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from tasks.database import Pool, query
-from tasks.errors import Fatal, Rejected
+from tasks.errors import Rejected
 from tasks.records import Hit
 from tasks.serve.access import Access
 from tasks.serve.errors import Refusal
@@ -30,10 +30,14 @@ class Retrieval(Protocol):
         mode: str,
         filter: Mapping[str, Any] | None,
         collection: str,
+        principals: Sequence[str] | None,
         settings: Settings | None,
         connection: Connection | None,
     ) -> list[Hit]:
         """See `tasks.retrieve.search.search`."""
+
+    def act_for(self, connection: Connection, principals: Sequence[str]) -> None:
+        """See `tasks.retrieve.search.act_for`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,6 @@ class Library:
     ) -> list[Hit]:
         """The `k` best hits behind the first `offset`, best first."""
         _require(access, collection)
-        if access.principals is not None:
-            raise Fatal("tokens with principals are not served yet", "Use --unrestricted.")
         try:
             hits = self._pool.run(
                 lambda connection: self._retrieval.search(
@@ -108,6 +110,7 @@ class Library:
                     mode=mode,
                     filter=filter,
                     collection=collection,
+                    principals=access.principals,
                     settings=self._settings,
                     connection=connection,
                 )
@@ -179,11 +182,10 @@ class Library:
     def _rows(
         self, access: Access, kind: type[Row], name: str, values: Mapping[str, Any]
     ) -> list[Row]:
-        if access.principals is not None:
-            raise Fatal("tokens with principals are not served yet", "Use --unrestricted.")
-
         def read(connection: Connection) -> list[Row]:
-            with connection.cursor(row_factory=class_row(kind)) as cursor:
+            with connection.transaction(), connection.cursor(row_factory=class_row(kind)) as cursor:
+                if access.principals is not None:
+                    self._retrieval.act_for(connection, access.principals)
                 return cursor.execute(query(name), values).fetchall()
 
         return self._pool.run(read)
