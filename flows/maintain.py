@@ -2,69 +2,137 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
+from psycopg import Connection
 
+from flows.differences import differences
 from flows.ingest import ingest, may_pass
-from tasks.database import connect
+from tasks.database import connect, hold
 from tasks.embedders import open_embedder
+from tasks.errors import OpenbookError, Retryable
 from tasks.ingest.embed import embed, serving_model
+from tasks.ingest.publish import index
 from tasks.ingest.runs import sources
 from tasks.settings import current
+from tasks.upkeep.indexes import (
+    build_vector_index,
+    drop_retired,
+    index_health,
+    keyword_index,
+    rebuild_indexes,
+)
 from tasks.upkeep.models import lacking_texts
-from tasks.upkeep.sweep import sweep
-from tasks.upkeep.verify import Finding, mark_unread, recount_uses, verify
+from tasks.upkeep.sweep import expire, sweep
+from tasks.upkeep.verify import (
+    Finding,
+    drop_bad_vectors,
+    mark_unread,
+    recount_uses,
+    unseal_untrue,
+    verify,
+)
 
 _TEXTS_AT_ONCE = 1024
+_INDEXES_SHOWN = 20
 
 
 @flow(name="maintain", flow_run_name="maintain")
-def maintain(retention_days: float = 90.0, grace_days: float = 1.0) -> dict[str, Any]:
-    """Sweep what is past its time, then verify the book and mend what differs.
+def maintain(retention_days: float | None = None, grace_days: float = 1.0) -> dict[str, Any]:
+    """Sweep what is past its time, verify the book and mend what differs, rebuild bloated indexes.
 
     Args:
-        retention_days: How long a version stays searchable as of a past time after it ended.
+        retention_days: How long a version stays searchable as of a past time after it ended, and a
+            retired model keeps its vectors; unset: OPENBOOK_RETENTION_DAYS.
         grace_days: How long what a killed run stored waits for the next run.
     """
-    with connect(current()) as connection:
-        removal = sweep(connection, timedelta(days=retention_days), timedelta(days=grace_days))
-    findings = verify_book(mend=True)
-    report = {
-        "removed_versions": removal.versions,
-        "removed_chunks": removal.chunks,
-        "removed_embeddings": removal.embeddings,
-        "findings": [f"{finding.count:,} {finding.what}" for finding in findings],
-    }
+    settings = current()
+    days = settings.retention_days if retention_days is None else retention_days
+    with connect(settings, autocommit=True) as connection, hold(connection, "maintain") as held:
+        if not held:
+            raise Retryable("Another maintenance is at work", "Wait until it ends.")
+        removed = {
+            **asdict(sweep(connection, timedelta(days=days), timedelta(days=grace_days))),
+            **asdict(expire(connection, timedelta(days=days))),
+        }
+        dropped = drop_retired(connection, timedelta(days=days))
+        findings, failures = mend(connection, verify(connection))
+        report = {
+            "removed": removed,
+            "dropped_models": dropped,
+            "mended": {one.what: one.count for one in findings},
+            "failed": failures,
+            "rebuilt": rebuild_indexes(connection),
+            "keywords": asdict(keyword_index(connection)),
+            "indexes": [{**asdict(one), "bloat": one.bloat} for one in index_health(connection)],
+        }
     create_markdown_artifact(
         key="maintain",
-        markdown="\n".join(f"- {name}: {value}" for name, value in report.items()),
-        description="What maintenance removed, found and mended",
+        markdown=_markdown(report),
+        description="What maintenance removed, found and mended, and how the indexes do",
     )
     return report
 
 
 @flow(name="verify", flow_run_name="verify")
-def verify_book(mend: bool = False) -> list[Finding]:
-    """Compare what is recorded with what is stored.
+def verify_book() -> tuple[list[Finding], list[str]]:
+    """Compare every file and all that is stored with what is recorded, and mend what differs.
 
-    Args:
-        mend: Mend it too: documents are read again, and only vectors that are gone are bought.
+    What was found, and what could not be mended.
     """
-    with connect(current()) as connection:
-        findings = verify(connection)
-        if not (mend and findings):
-            return findings
-        mark_unread(connection, findings)
-        folders = sources(connection)
-    for source in folders:
-        ingest(source.root, collection=source.collection, language=source.language)
-    with connect(current()) as connection:
-        recount_uses(connection)
-    buy_lost_vectors()
-    return findings
+    with connect(current(), autocommit=True) as connection:
+        return mend(connection, differences(connection, current()))
+
+
+def mend(connection: Connection, findings: list[Finding]) -> tuple[list[Finding], list[str]]:
+    """Mend the findings at the least cost; they, and what could not be mended.
+
+    Documents that lost something are read again, only vectors that are gone are bought, and of the
+    indexes only what is untrue is built anew. The connection must be in autocommit mode.
+    """
+    if not findings:
+        return findings, []
+    found = {one.check: one for one in findings}
+    unread = mark_unread(connection, findings)
+    failures = [
+        *_read_again(connection, None if "files" in found else unread),
+        *([] if "vectors" not in found else _buy_again(connection)),
+    ]
+    recount_uses(connection)
+    unseal_untrue(connection)
+    row = connection.execute("select id from models where serving").fetchone()
+    if row:
+        index(connection, row[0])
+    for model_id in found["index"].ids if "index" in found else ():
+        build_vector_index(connection, model_id)
+    return findings, failures
+
+
+def _read_again(connection: Connection, source_ids: Iterable[int] | None) -> list[str]:
+    """Ingest these sources, or all; what went wrong."""
+    failures = []
+    for source in sources(connection):
+        if source_ids is None or source.id in source_ids:
+            try:
+                ingest(source.root, collection=source.collection, language=source.language)
+            except OpenbookError as error:
+                failures.append(str(error))
+    return failures
+
+
+def _buy_again(connection: Connection) -> list[str]:
+    """Buy the vectors that are gone or useless; what went wrong."""
+    drop_bad_vectors(connection)
+    try:
+        buy_lost_vectors()
+    except OpenbookError as error:
+        return [str(error)]
+    return []
 
 
 @task(
@@ -80,3 +148,29 @@ def buy_lost_vectors() -> int:
         for sha256s in lacking_texts(connection, model_id, _TEXTS_AT_ONCE):
             bought += embed(connection, embedder, model_id, sha256s).texts
     return bought
+
+
+def _markdown(report: dict[str, Any]) -> str:
+    keywords = report["keywords"]
+    lines = [f"- removed: {count:,} {name}" for name, count in report["removed"].items() if count]
+    lines += [
+        f"- dropped: {count:,} vectors of {name}"
+        for name, count in report["dropped_models"].items()
+    ]
+    lines += [f"- mended: {count:,} {what}" for what, count in report["mended"].items()]
+    lines += [f"- failed: {failure}" for failure in report["failed"]]
+    lines += [f"- built anew: {name}" for name in report["rebuilt"]]
+    lines += [
+        f"- keyword index: {keywords['passages']:,} passages in {keywords['blocks']:,} blocks, "
+        f"{keywords['struck_out']:,} struck out, {keywords['pending']:,} to be sealed",
+        "",
+        "| index | method | rows | MB | times the size it needs | valid |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one['name']} | {one['method']} | {one['rows']:,} | {one['bytes'] / 1e6:.1f} "
+        f"| {'' if one['bloat'] is None else format(one['bloat'], '.1f')} "
+        f"| {'yes' if one['valid'] else 'no'} |"
+        for one in report["indexes"][:_INDEXES_SHOWN]
+    ]
+    return "\n".join(lines)

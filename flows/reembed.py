@@ -6,6 +6,7 @@ dies is carried on by the next one: what was bought is there.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -18,17 +19,18 @@ from tasks.embedders import open_embedder
 from tasks.errors import Fatal, Retryable
 from tasks.ingest.embed import Purchase, add_model, embed
 from tasks.settings import current
-from tasks.upkeep.models import lacking_texts, shortfall
+from tasks.upkeep.models import estimate, lacking_texts
 
 _TEXTS_AT_ONCE = 1024
 
 
 @flow(name="reembed", flow_run_name="reembed")
-def reembed(max_usd: float | None = None) -> dict[str, Any]:
+def reembed(max_usd: float | None = None, tokens_per_minute: float | None = None) -> dict[str, Any]:
     """Embed every readable text with the configured model, beside the one that serves.
 
     Args:
         max_usd: Refuse to start when the estimate is higher.
+        tokens_per_minute: Buy no faster than this on average.
     """
     settings = current()
     embedder = open_embedder(settings)
@@ -37,34 +39,38 @@ def reembed(max_usd: float | None = None) -> dict[str, Any]:
         with hold(connection, "reembed", model_id) as held:
             if not held:
                 raise Retryable(f"Another run embeds with {embedder.name}", "Wait until it ends.")
-            lacking = shortfall(connection, model_id)
-            estimate = lacking.tokens * embedder.usd_per_million_tokens / 1e6
-            if max_usd is not None and estimate > max_usd:
+            price = estimate(connection, embedder.name, embedder.usd_per_million_tokens)
+            if max_usd is not None and price.usd > max_usd:
                 raise Fatal(
-                    f"{lacking.texts:,} texts would cost about ${estimate:.2f}",
+                    f"{price.texts:,} texts would cost about ${price.usd:.2f}",
                     "Allow it with a higher limit.",
                 )
-            bought = buy_lacking(model_id, lacking.texts)
+            bought = buy_lacking(model_id, price.texts, tokens_per_minute)
             connection.execute("select openbook.index_embeddings(%s)", [model_id])
+            lacking = estimate(connection, embedder.name, 0.0).texts
     return {
         "model": embedder.name,
         "embedded": bought.texts,
         "tokens": bought.usage.tokens,
         "usd": bought.usage.usd,
-        "lacking": lacking.texts - bought.texts,
+        "lacking": lacking,
     }
 
 
 @task(name="buy lacking", retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=may_pass)
-def buy_lacking(model_id: int, total: int) -> Purchase:
-    """Buy what the configured model lacks, some texts at a time."""
+def buy_lacking(model_id: int, total: int, tokens_per_minute: float | None) -> Purchase:
+    """Buy what the configured model lacks, some texts at a time, each batch kept as it arrives."""
     settings = current()
     embedder = open_embedder(settings)
     progress = create_progress_artifact(0.0, key="reembed", description=embedder.name)
     assert isinstance(progress, UUID)
-    bought = 0
+    bought, started = 0, time.monotonic()
     with connect(settings) as connection:
         for sha256s in lacking_texts(connection, model_id, _TEXTS_AT_ONCE):
-            bought += embed(connection, embedder, model_id, sha256s).texts
+            purchase = embed(connection, embedder, model_id, sha256s)
+            bought += purchase.texts - len(purchase.refused)
             update_progress_artifact(progress, min(100.0, 100.0 * bought / max(1, total)))
+            if tokens_per_minute:
+                due = started + embedder.usage.tokens / tokens_per_minute * 60
+                time.sleep(max(0.0, due - time.monotonic()))
     return Purchase(bought, embedder.usage)

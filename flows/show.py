@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tasks.upkeep.models import Model
 
 _REJECTED_SHOWN = 20
+_INDEXES_SHOWN = 10
 _POLL_SECONDS = 0.5
 
 console = Console(highlight=False)
@@ -157,6 +158,38 @@ def status(values: dict[str, Any]) -> None:
         )
     console.print(f"Postgres {values['postgres']}, pgvector {values['pgvector']}", markup=False)
     console.print(f"Prefect  {values['prefect'] or 'no server of ours runs'}", markup=False)
+
+
+def maintenance(values: dict[str, Any]) -> None:
+    """What maintenance removed, mended and built anew, and how the indexes do."""
+    removed = [f"{count:,} {name}" for name, count in values["removed"].items() if count]
+    removed += [f"{count:,} vectors of {name}" for name, count in values["dropped_models"].items()]
+    console.print(f"removed: {', '.join(removed) or 'nothing was past its time'}", markup=False)
+    mended = [f"{count:,} {what}" for what, count in values["mended"].items()]
+    console.print(f"mended: {'; '.join(mended) or 'nothing differed'}", markup=False)
+    for failure in values["failed"]:
+        console.print(f"failed: {failure}", style="red", markup=False)
+    if values["rebuilt"]:
+        console.print(f"built anew: {', '.join(values['rebuilt'])}", markup=False)
+    keyword_index(values["keywords"])
+    table = Table("index", "method", "rows", "MB", "bloat", "valid", box=None)
+    for index in values["indexes"][:_INDEXES_SHOWN]:
+        bloat = "" if index["bloat"] is None else f"{index['bloat']:.1f} x"
+        megabytes = f"{index['bytes'] / 1e6:.1f}"
+        valid = "yes" if index["valid"] else "no"
+        table.add_row(
+            escape(index["name"]), index["method"], f"{index['rows']:,}", megabytes, bloat, valid
+        )
+    console.print(table)
+
+
+def keyword_index(values: dict[str, Any]) -> None:
+    """One line on the keyword index."""
+    console.print(
+        f"keyword index: {values['passages']:,} passages in {values['blocks']:,} blocks, "
+        f"{values['struck_out']:,} struck out, {values['pending']:,} to be sealed",
+        markup=False,
+    )
 
 
 @contextmanager

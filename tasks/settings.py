@@ -48,6 +48,8 @@ class Settings:
     """The largest file that is read; larger ones are rejected."""
     max_delete_share: float = 0.5
     """A run stops before it removes more than this share of a source's documents."""
+    retention_days: float = 90.0
+    """How long what readers no longer see stays searchable as of a past time."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -122,6 +124,7 @@ _CONVERTERS = {
     "parse_megabytes": _integer,
     "file_megabytes": _integer,
     "max_delete_share": _number,
+    "retention_days": _number,
 }
 
 

@@ -1,15 +1,18 @@
-"""Commands that keep the book: forget, verify, reembed, models, sql, migrate, down."""
+"""Commands that keep the book: forget, verify, maintain, reembed, models, sql, migrate, down."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flows.cli.group import FAILED, as_json, main, on_prefect, print_json
 from tasks.settings import current
+
+if TYPE_CHECKING:
+    from tasks.upkeep.verify import Finding
 
 
 @main.command()
@@ -40,53 +43,112 @@ def forget(paths: tuple[str, ...], as_json: bool) -> None:
 @click.option("--repair", is_flag=True, help="Mend what differs, at the least cost.")
 @as_json
 def verify(repair: bool, as_json: bool) -> None:
-    """Compare documents, versions, chunks and vectors, and say what differs.
+    """Compare files, documents, versions, chunks, vectors and indexes, and say what differs.
 
-    Exit code 1 if anything differs and was not mended.
+    Every file is read. --repair reads again what was lost, buys vectors that are gone, and builds
+    anew what is untrue of the indexes, no more. Exit code 1 if anything differs and was not mended.
     """
+    from flows.differences import differences
     from tasks.database import connect
-    from tasks.upkeep.verify import verify as compare
 
+    mended: list[Finding] = []
+    failed: list[str] = []
     if repair:
         with on_prefect():
             from flows.maintain import verify_book
 
-            mended = verify_book(mend=True)
-    else:
-        mended = []
+            mended, failed = verify_book()
     with connect(current()) as connection:
-        found = compare(connection)
+        found = differences(connection, current())
     if as_json:
         print_json(
             {
                 "mended": {finding.check: finding.count for finding in mended},
+                "failed": failed,
                 "found": {finding.check: finding.count for finding in found},
             }
         )
     else:
         for finding in mended:
-            click.echo(f"mended: {finding.count:,} {finding.what}")
+            click.echo(f"was so: {finding.count:,} {finding.what}, such as {finding.examples[0]}")
+        for failure in failed:
+            click.echo(f"failed: {failure}")
         for finding in found:
-            click.echo(f"{finding.count:,} {finding.what}, such as {finding.examples[0]}")
+            click.echo(f"is so: {finding.count:,} {finding.what}, such as {finding.examples[0]}")
         if not found:
-            click.echo("Everything recorded is stored.")
+            click.echo("Everything recorded is stored, and every file is as it was read.")
     if found:
         sys.exit(FAILED)
 
 
 @main.command()
-@click.option("--max-usd", type=float, help="Refuse to start when it would cost more.")
+@click.option(
+    "--retention-days",
+    type=click.FloatRange(min=0),
+    help="How long the past stays searchable; without it, OPENBOOK_RETENTION_DAYS.",
+)
 @as_json
-def reembed(max_usd: float | None, as_json: bool) -> None:
+def maintain(retention_days: float | None, as_json: bool) -> None:
+    """Do by hand what a deployment does every night.
+
+    Removes what is past its time: ended versions, vectors of retired models, documents and queries
+    of long ago. Verifies what is stored and mends it. Builds bloated or broken indexes anew, and
+    shows how they do. Exit code 1 if something could not be mended.
+    """
+    from flows import show
+
+    with on_prefect():
+        from flows.maintain import maintain as maintain_flow
+
+        report = maintain_flow(retention_days=retention_days)
+    if as_json:
+        print_json(report)
+    else:
+        show.maintenance(report)
+    if report["failed"]:
+        sys.exit(FAILED)
+
+
+@main.command()
+@click.option("--plan", "only_plan", is_flag=True, help="Only say what it would buy, and end.")
+@click.option("--max-usd", type=float, help="Refuse to start when it would cost more.")
+@click.option(
+    "--tokens-per-minute",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Buy no faster than this on average, so that ingest and questions have their share.",
+)
+@as_json
+def reembed(
+    only_plan: bool, max_usd: float | None, tokens_per_minute: float | None, as_json: bool
+) -> None:
     """Embed everything with the configured model, beside the one that search uses.
 
     Set OPENBOOK_EMBEDDER (and its kin) to the new model for this command; search and ingest go on
-    with the old one. When it has covered every text: openbook models activate NAME.
+    with the old one. What was bought is kept if it ends early: call it again. When it has covered
+    every text: openbook models activate NAME.
     """
+    from dataclasses import asdict
+
+    from tasks.database import connect
+    from tasks.embedders import open_embedder
+    from tasks.upkeep.models import estimate
+
+    embedder = open_embedder(current())
+    with connect(current()) as connection:
+        price = estimate(connection, embedder.name, embedder.usd_per_million_tokens)
+    if not as_json:
+        click.echo(
+            f"{embedder.name}: {price.texts:,} texts to embed, {price.tokens:,} tokens, "
+            f"about ${price.usd:.2f}"
+        )
+    if only_plan:
+        if as_json:
+            print_json({"model": embedder.name, **asdict(price)})
+        return
     with on_prefect():
         from flows.reembed import reembed as reembed_flow
 
-        outcome = reembed_flow(max_usd=max_usd)
+        outcome = reembed_flow(max_usd=max_usd, tokens_per_minute=tokens_per_minute)
     if as_json:
         print_json(outcome)
     else:
@@ -94,6 +156,8 @@ def reembed(max_usd: float | None, as_json: bool) -> None:
             f"{outcome['model']}: {outcome['embedded']:,} texts embedded, {outcome['tokens']:,} "
             f"tokens, ${outcome['usd']:.2f}, {outcome['lacking']:,} lacking"
         )
+    if outcome["lacking"]:
+        sys.exit(FAILED)
 
 
 @main.group(invoke_without_command=True)
@@ -127,6 +191,25 @@ def activate(name: str) -> None:
     with connect(current()) as connection:
         switch(connection, name)
     click.echo(f"Search uses {name} now; set OPENBOOK_EMBEDDER to it for ingest and search.")
+
+
+@models.command()
+@click.argument("name")
+@as_json
+def drop(name: str, as_json: bool) -> None:
+    """Drop all vectors of the model NAME, which search does not use.
+
+    Maintenance does so by itself when it has been retired for as long as the past is kept.
+    """
+    from tasks.database import connect
+    from tasks.upkeep.indexes import drop_model
+
+    with connect(current()) as connection:
+        gone = drop_model(connection, name)
+    if as_json:
+        print_json({"model": name, "dropped": gone})
+    else:
+        click.echo(f"{name}: {gone:,} vectors dropped")
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

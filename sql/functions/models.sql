@@ -3,6 +3,9 @@
 create or replace function openbook.add_model(name text, dimensions integer, token_limit integer)
 returns bigint
 language plpgsql
+-- A partition is made, and an index built, as the owner of what they are added to: who ingests owns
+-- neither.
+security definer
 set search_path = openbook, public, pg_temp
 as $$
 declare
@@ -16,15 +19,18 @@ begin
         values (add_model.name, add_model.dimensions, add_model.token_limit,
                 not exists (select from models m where m.serving))
         returning * into model;
+    elsif model.dimensions <> add_model.dimensions then
+        raise exception 'model % has % dimensions, not %', name, model.dimensions, add_model.dimensions
+            using hint = 'Give a model with other dimensions another name.';
+    end if;
+    -- A new model has none yet, and openbook.drop_model took that of a retired one.
+    if to_regclass('openbook.embeddings_' || model.id) is null then
         execute format(
             'create table openbook.%I partition of openbook.embeddings for values in (%s)',
             'embeddings_' || model.id, model.id);
         execute format(
             'alter table openbook.%I add check (vector_dims(embedding) = %s)',
             'embeddings_' || model.id, model.dimensions);
-    elsif model.dimensions <> add_model.dimensions then
-        raise exception 'model % has % dimensions, not %', name, model.dimensions, add_model.dimensions
-            using hint = 'Give a model with other dimensions another name.';
     end if;
     return model.id;
 end
@@ -34,6 +40,7 @@ comment on function openbook.add_model is 'The id of the embedding model of that
 create or replace function openbook.index_embeddings(model bigint, least_rows bigint default 20000)
 returns boolean
 language plpgsql
+security definer
 set search_path = openbook, public, pg_temp
 as $$
 declare

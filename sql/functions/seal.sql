@@ -167,3 +167,35 @@ begin
 end
 $$;
 comment on function openbook.seal_blocks is 'Move up to a block''s worth of each collection''s pending passages into the index, once there are that many. Call until it returns 0: each call is short, so that commits let publishers through. How many passages it wrote or struck out.';
+
+create or replace function openbook.unseal(blocks bigint[], passages bigint[]) returns void
+language plpgsql
+set search_path = openbook, pg_temp
+as $$
+declare
+    taken    bigint[];
+    members  bigint[];
+begin
+    -- A sealer at work may be moving these passages: it has to finish first.
+    perform pg_advisory_xact_lock(hashtext('openbook.seal'), c.id::integer)
+    from (select id from collections order by id) c;
+    taken := blocks || array(
+        select s.block_id from bm25_slots s where s.passage_id = any (unseal.passages));
+    members := unseal.passages || array(
+        select s.passage_id from bm25_slots s where s.block_id = any (taken));
+    -- Nor may a publisher turn them now.
+    perform from openbook.passages p where p.id = any (members) order by p.id for update;
+
+    delete from bm25_postings p
+    where p.block_id = any (taken)
+       or not exists (select from bm25_blocks b where b.id = p.block_id);
+    delete from bm25_slots s where s.block_id = any (taken);
+    delete from bm25_blocks b where b.id = any (taken);
+    delete from bm25_pending q where q.passage_id = any (members);
+    insert into bm25_pending (collection_id, passage_id)
+    select p.collection_id, p.id
+    from openbook.passages p
+    where p.id = any (members) and p.uses > 0;
+end
+$$;
+comment on function openbook.unseal is 'Take apart these blocks, and those in which these passages stand; all that is in use of them is pending until it is sealed anew.';

@@ -82,3 +82,60 @@ begin
 end
 $$;
 comment on function openbook.sweep is 'Delete versions that ended longer ago than the retention, and what no version has used since the grace period; how many rows of each went.';
+
+create or replace function openbook.expire(
+    retention interval default '90 days', out documents bigint, out queries bigint)
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+begin
+    delete from documents d
+    where d.status = 'deleted'
+      and d.checked_at < now() - retention
+      and not exists (select from versions v where v.document_id = d.id);
+    get diagnostics documents = row_count;
+
+    delete from query_embeddings q where q.asked_at < now() - retention;
+    get diagnostics queries = row_count;
+end
+$$;
+comment on function openbook.expire is 'Delete what has no history left: documents whose file has been gone for longer than the retention, and query texts last asked before it.';
+
+create or replace function openbook.retired_models(retention interval default '90 days')
+returns setof text
+language sql stable
+set search_path = openbook, public, pg_temp
+as $$
+    select m.name
+    from models m
+    where not m.serving
+      and to_regclass('embeddings_' || m.id) is not null
+      and (select max(r.started_at) from runs r where r.model_id = m.id) < now() - retention
+    order by m.id
+$$;
+comment on function openbook.retired_models is 'Models that search once used, that no run has bought vectors for within the retention, and whose vectors are still there. One that was only filled yet is none of them.';
+
+create or replace function openbook.drop_model(name text) returns bigint
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    model  models;
+    gone   bigint;
+begin
+    -- Whoever embeds with it or activates it waits, and then finds it without vectors.
+    select * into model from models m where m.name = drop_model.name for update;
+    if not found then
+        raise exception 'there is no model %', drop_model.name
+            using hint = 'See them with: openbook models.';
+    elsif model.serving then
+        raise exception 'search uses the model %', drop_model.name
+            using hint = 'Activate another one first: openbook models activate NAME.';
+    end if;
+    select count(*) into gone from embeddings e where e.model_id = model.id;
+    delete from query_embeddings q where q.model_id = model.id;
+    execute format('drop table if exists openbook.%I', 'embeddings_' || model.id);
+    return gone;
+end
+$$;
+comment on function openbook.drop_model is 'Drop all vectors of a model that does not serve; its name stays, for the runs that used it. How many vectors went.';

@@ -25,11 +25,12 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Shortfall:
-    """What a model lacks of the texts that readers see: how many, and their tokens."""
+class Estimate:
+    """What a model lacks of the texts that readers see: how many, their tokens, their price."""
 
     texts: int
     tokens: int
+    usd: float
 
 
 def models(connection: Connection) -> list[Model]:
@@ -38,12 +39,14 @@ def models(connection: Connection) -> list[Model]:
         return cursor.execute(query("models")).fetchall()
 
 
-def shortfall(connection: Connection, model_id: int) -> Shortfall:
-    """What the model lacks; tokens as the serving model counts them."""
-    with connection.cursor(row_factory=class_row(Shortfall)) as cursor:
-        lacking = cursor.execute(query("model_shortfall"), {"model": model_id}).fetchone()
-    assert lacking is not None
-    return lacking
+def estimate(connection: Connection, name: str, usd_per_million_tokens: float) -> Estimate:
+    """What it takes to cover all texts, under a model that may be new.
+
+    Tokens are counted as the serving model counts them; the price is in US dollars.
+    """
+    row = connection.execute(query("model_shortfall"), {"model": name}).fetchone()
+    texts, tokens = row or (0, 0)
+    return Estimate(texts, tokens, tokens * usd_per_million_tokens / 1e6)
 
 
 def lacking_texts(connection: Connection, model_id: int, size: int) -> Iterator[list[bytes]]:

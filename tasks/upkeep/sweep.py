@@ -1,13 +1,22 @@
-"""Remove by age what nothing needs: ended versions, and contents that no version names."""
+"""Remove by age what nothing needs: ended versions, contents that no version names, old queries."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from tasks.upkeep.forget import Removal
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """How many documents without a file or a history went, and how many texts of queries."""
+
+    documents: int
+    queries: int
 
 
 def sweep(connection: Connection, retention: timedelta, grace: timedelta) -> Removal:
@@ -21,3 +30,11 @@ def sweep(connection: Connection, retention: timedelta, grace: timedelta) -> Rem
         ).fetchone()
     assert removal is not None
     return removal
+
+
+def expire(connection: Connection, retention: timedelta) -> Expired:
+    """Remove documents whose file and history are gone, and query texts last asked before then."""
+    with connection.transaction(), connection.cursor(row_factory=class_row(Expired)) as cursor:
+        expired = cursor.execute("select * from openbook.expire(%s)", [retention]).fetchone()
+    assert expired is not None
+    return expired

@@ -149,7 +149,7 @@ def test_the_other_commands_answer_programs_too(book: Book) -> None:
     book.ingest()
     assert [source["root"] for source in as_json("sources")] == [str(book.drop)]
     assert as_json("models")[0]["covered"] == 2
-    assert as_json("verify") == {"mended": {}, "found": {}}
+    assert as_json("verify") == {"mended": {}, "failed": [], "found": {}}
     assert as_json("migrate", "--check") == {"pending": []}
     assert as_json("migrate")["applied"] == []
     assert as_json("forget", "tides.md")["tides.md"]["documents"] == 1
@@ -157,4 +157,37 @@ def test_the_other_commands_answer_programs_too(book: Book) -> None:
 
 
 def test_maintenance_by_hand_needs_no_source(book: Book) -> None:
-    assert as_json("verify", "--repair") == {"mended": {}, "found": {}}
+    assert as_json("verify", "--repair") == {"mended": {}, "failed": [], "found": {}}
+    assert as_json("maintain")["mended"] == {}
+    assert "nothing differed" in openbook("maintain", "--retention-days", "0").output
+
+
+def test_verify_names_what_differs_and_the_exit_code_is_1(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    book.write("wind.md", TIDES)
+    result = openbook("verify")
+    assert result.exit_code == 1
+    assert "wind.md" in result.output
+    assert openbook("verify", "--repair").exit_code == 0
+
+
+def test_reembed_says_the_price_first(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    assert as_json("reembed", "--plan") == {
+        "model": "hashing-256",
+        "texts": 0,
+        "tokens": 0,
+        "usd": 0,
+    }
+    assert "hashing-256: 0 texts to embed, 0 tokens, about $0.00" in openbook("reembed").output
+
+
+def test_a_model_that_serves_cannot_be_dropped(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    assert openbook("models", "drop", "hashing-256").exit_code == 1
+    with book.connect() as connection:
+        connection.execute("select openbook.add_model('b', 2, 512)")
+    assert as_json("models", "drop", "b") == {"model": "b", "dropped": 0}

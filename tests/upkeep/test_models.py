@@ -6,7 +6,7 @@ import pytest
 
 from tasks.errors import Fatal
 from tasks.ingest.embed import serving_model
-from tasks.upkeep.models import activate, lacking_texts, models, shortfall
+from tasks.upkeep.models import activate, estimate, lacking_texts, models
 from tests.book import Book
 
 TIDES = (
@@ -20,7 +20,7 @@ def test_a_model_is_activated_only_when_it_covers_every_readable_text(book: Book
     book.ingest()
     with book.connect() as connection:
         (second,) = connection.execute("select openbook.add_model('b', 2, 512)").fetchone() or (0,)
-        assert shortfall(connection, second).texts == 2
+        assert estimate(connection, "b", 2.0).texts == 2
         for sha256s in lacking_texts(connection, second, size=1):
             with pytest.raises(Fatal, match="lacks"):
                 activate(connection, "b")

@@ -1,0 +1,1 @@
+select openbook.unseal('{}', %(ids)s::bigint[]);
