@@ -172,15 +172,23 @@ def maintenance(values: dict[str, Any]) -> None:
     if values["rebuilt"]:
         console.print(f"built anew: {', '.join(values['rebuilt'])}", markup=False)
     keyword_index(values["keywords"])
+    indexes = values["indexes"]
+    valid = sum(index["valid"] for index in indexes)
+    megabytes = sum(index["bytes"] for index in indexes) / 1e6
+    console.print(f"indexes: {len(indexes)}, {megabytes:,.1f} MB, {valid} valid", markup=False)
     table = Table("index", "method", "rows", "MB", "bloat", "valid", box=None)
-    for index in values["indexes"][:_INDEXES_SHOWN]:
-        bloat = "" if index["bloat"] is None else f"{index['bloat']:.1f} x"
-        megabytes = f"{index['bytes'] / 1e6:.1f}"
-        valid = "yes" if index["valid"] else "no"
-        table.add_row(
-            escape(index["name"]), index["method"], f"{index['rows']:,}", megabytes, bloat, valid
-        )
-    console.print(table)
+    for index in indexes[:_INDEXES_SHOWN]:
+        if index["bytes"] >= 1e6 or not index["valid"]:
+            table.add_row(
+                escape(index["name"]),
+                index["method"],
+                f"{index['rows']:,}",
+                f"{index['bytes'] / 1e6:.1f}",
+                "" if index["bloat"] is None else f"{index['bloat']:.1f} x",
+                "yes" if index["valid"] else "no",
+            )
+    if table.rows:
+        console.print(table)
 
 
 def keyword_index(values: dict[str, Any]) -> None:
