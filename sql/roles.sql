@@ -145,10 +145,12 @@ begin
 end
 $$;
 
--- Every function that runs with its owner's rights belongs to the engine.
+-- Every function that runs with its owner's rights belongs to the engine, but for those that make or
+-- drop parts of tables: they stay with who owns these, so that who ingests need not.
 do $$
 declare
-    function regprocedure;
+    owners    constant text[] := array['add_model', 'index_embeddings', 'drop_model', 'expire'];
+    function  regprocedure;
 begin
     if not (select rolsuper from pg_roles where rolname = current_user) then
         grant openbook_engine to current_user;
@@ -158,6 +160,7 @@ begin
         select f.oid
         from pg_proc f
         where f.pronamespace = 'openbook'::regnamespace and f.prosecdef
+          and f.proname <> all (owners)
     loop
         execute format('alter function %s owner to openbook_engine', function);
     end loop;

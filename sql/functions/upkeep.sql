@@ -86,6 +86,8 @@ comment on function openbook.sweep is 'Delete versions that ended longer ago tha
 create or replace function openbook.expire(
     retention interval default '90 days', out documents bigint, out queries bigint)
 language plpgsql
+-- Who ingests may forget what others have asked, and not read it.
+security definer
 set search_path = openbook, public, pg_temp
 as $$
 begin
@@ -117,6 +119,8 @@ comment on function openbook.retired_models is 'Models that search once used, th
 
 create or replace function openbook.drop_model(name text) returns bigint
 language plpgsql
+-- A partition is dropped as the owner of what it belongs to.
+security definer
 set search_path = openbook, public, pg_temp
 as $$
 declare
