@@ -1,4 +1,4 @@
-"""Commands that give the book to other programs: serve, tokens."""
+"""Commands that give the book to other programs: serve, tokens, mcp."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from flows.cli.group import as_json, main, print_json
+from tasks.errors import Fatal
 from tasks.settings import current
 
 
@@ -154,3 +155,31 @@ def revoke(name: str) -> None:
 
     revoke_token(tokens_file(current()), name)
     click.echo(f"The token {name} is not accepted any more.")
+
+
+@main.command()
+def mcp() -> None:
+    """Answer an assistant by the Model Context Protocol, on standard input and output.
+
+    Two tools that only read: search (query, k, filter, collection) and fetch (a passage with its
+    neighbours, or a whole document). They see what the database login sees. Assistants are told
+    of it in their settings: {"mcpServers": {"openbook": {"command": "openbook", "args": ["mcp"]}}}.
+    """
+    from tasks.database import Pool
+    from tasks.retrieve import search as retrieval
+    from tasks.serve.library import Library
+    from tasks.serve.limits import Limits
+
+    try:
+        from tasks.serve.mcp import create_server
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("mcp"):
+            raise
+        raise Fatal(
+            "the package mcp is not installed", "Install it: pip install 'openbook[mcp]'."
+        ) from None
+    settings, limits = current(), Limits()
+    pool = Pool(
+        settings, limits.concurrency, seconds=limits.seconds, application_name="openbook mcp"
+    )
+    create_server(Library(settings, retrieval, pool)).run("stdio")

@@ -78,6 +78,17 @@ class Text:
     characters: int
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk where it stands in its document: `ordinal` counts from 0."""
+
+    chunk_id: int
+    ordinal: int
+    section: str | None
+    page: int | None
+    text: str
+
+
 class Library:
     """Reads the book for callers; every method says for whom, and is safe to call from threads.
 
@@ -174,6 +185,22 @@ class Library:
         if not found:
             raise no_document(document_id)
         return found[0]
+
+    def passages(
+        self, access: Access, collection: str, document_id: int, chunk_id: int, reach: int
+    ) -> list[Passage]:
+        """A chunk of a document's current version, with up to `reach` before and behind it."""
+        _require(access, collection)
+        asked = {"collection": collection, "id": document_id, "chunk": chunk_id, "reach": reach}
+        found = self._rows(access, Passage, "serve_passages", asked)
+        if not found:
+            raise Refusal(
+                404,
+                f"there is no chunk {chunk_id} in a document {document_id} here",
+                "The document may have changed since: search again.",
+                code="not_found",
+            )
+        return found
 
     def ready(self) -> None:
         """Raises what stands between the database and an answer."""

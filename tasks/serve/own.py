@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
@@ -16,6 +16,8 @@ from tasks.serve.desk import AtDesk, Caller, admit
 from tasks.serve.errors import Refusal
 
 router = APIRouter()
+
+Id = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
 class SearchRequest(BaseModel):
@@ -65,6 +67,23 @@ async def search(body: SearchRequest, caller: Caller, desk: AtDesk) -> JSONRespo
             "milliseconds": round(1000 * (time.perf_counter() - started), 1),
         }
     )
+
+
+@router.get("/neighbours", tags=["search"])
+async def neighbours(
+    caller: Caller,
+    desk: AtDesk,
+    *,
+    collection: str,
+    document: Id,
+    chunk: Id,
+    reach: Annotated[int, Query(ge=0, le=20)] = 1,
+) -> JSONResponse:
+    """A hit's passage with those before and behind it, in reading order."""
+    found = await desk.turns.run(
+        lambda: desk.library.passages(caller, collection, document, chunk, reach)
+    )
+    return JSONResponse({"passages": [asdict(passage) for passage in found]})
 
 
 @router.get("/health", tags=["server"])

@@ -103,3 +103,17 @@ def test_a_login_that_may_not_name_principals_serves_no_token_that_has_them(
     ):
         assert answer.status_code == 500
         assert "may not name principals" in answer.json()["error"]["message"]
+
+
+def test_what_stands_around_a_hit_is_shown_to_its_readers_alone(crew: Served) -> None:
+    ann, public = crew.token("ann", principals=["ann"]), crew.token("public", principals=[])
+    asked = {"query": "spring tide", "filter": {"path": "tides.md"}}
+    hit = crew.post("/search", token=ann, json=asked).json()["hits"][0]
+    place = {
+        "collection": "default",
+        "document": hit["document_id"],
+        "chunk": hit["chunk_id"],
+    }
+    around = crew.get("/neighbours", token=ann, params=place).json()["passages"]
+    assert [passage["ordinal"] for passage in around] == [0, 1]
+    assert crew.get("/neighbours", token=public, params=place).status_code == 404
