@@ -64,6 +64,7 @@ def ingest(
     folder: str,
     collection: str = "default",
     language: str = "english",
+    readers: list[str] | None = None,
     allow_mass_delete: bool = False,
 ) -> dict[str, Any]:
     """Bring the documents of a folder up to date, and report what was done.
@@ -72,11 +73,13 @@ def ingest(
         folder: The folder whose files are to be searchable; registered as a source on first use.
         collection: The collection that its documents belong to.
         language: The text search configuration of its documents, such as english or german.
+        readers: Users and groups who may read what no sidecar file in the folder speaks of; public
+            is everybody. Left out: as before, and of a new folder nobody but the owner.
         allow_mass_delete: Go on although the folder lost most of its documents.
     """
     settings = current()
     with _explained(), connect(settings, autocommit=True) as connection:
-        source = register_source(connection, Path(folder), collection, language)
+        source = register_source(connection, Path(folder), collection, language, readers)
         with hold(connection, "ingest", source.id) as held:
             if not held:
                 raise Retryable(

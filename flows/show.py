@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tasks.ingest.runs import Source
     from tasks.records import Hit
     from tasks.upkeep.models import Model
+    from tasks.upkeep.principals import Login
 
 _REJECTED_SHOWN = 20
 _INDEXES_SHOWN = 10
@@ -117,10 +118,21 @@ def evaluation(values: dict[str, Any]) -> None:
 
 def sources(found: Sequence[Source]) -> None:
     """The folders that are kept in step."""
-    table = Table("name", "folder", "collection", "language", box=None)
+    table = Table("name", "folder", "collection", "language", "readers", box=None)
     for source in found:
-        table.add_row(*map(escape, (source.name, source.root, source.collection, source.language)))
+        readers = ", ".join(source.readers)
+        columns = (source.name, source.root, source.collection, source.language, readers)
+        table.add_row(*map(escape, columns))
     console.print(table if found else "No folder is known yet; name one: openbook ingest PATH.")
+
+
+def logins(found: Sequence[Login]) -> None:
+    """The logins, and for whom each stands."""
+    table = Table("login", "roles", "stands for", "only in", box=None)
+    for one in found:
+        columns = (one.roles, one.principals, one.collections)
+        table.add_row(escape(one.login), *(escape(", ".join(names)) for names in columns))
+    console.print(table if found else "No login has a role of Openbook's.")
 
 
 def models(found: Sequence[Model]) -> None:

@@ -44,6 +44,8 @@ declare
         'embeddings', 'bm25_blocks', 'bm25_slots', 'bm25_postings', 'bm25_pending'];
     rights     constant text[] := array['principals', 'confinements'];
     asked      constant text[] := array['query_embeddings'];
+    said       constant text[] := array['conversations', 'messages', 'feedback', 'load_files'];
+    erased     constant text[] := array['load_rejections', 'forgotten_conversations', 'erasures'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'my_principals', 'my_collections',
@@ -71,12 +73,19 @@ begin
         select format('grant %s on openbook.%I to %I', r.privileges, t.relname, r.role)
         from (values
             ('openbook_owner', 'all', null),
-            ('openbook_ingest', 'select, insert, update, delete', documents || engine),
+            ('openbook_ingest', 'select, insert, update, delete',
+             documents || engine || said || erased),
             ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models']),
             ('openbook_analyst', 'select', documents || version || array['models', 'runs']),
-            ('openbook_trainer', 'select', documents || version || array['models', 'runs']),
+            ('openbook_analyst', 'select', array['conversations', 'load_files']),
+            -- What was said is for those who train on it; others count it.
+            ('openbook_analyst', 'select (conversation_id, ordinal, role, tool_calls, model,'
+             ' input_tokens, output_tokens, latency_ms, chunk_ids, said_at)', array['messages']),
+            ('openbook_analyst', 'select (id, conversation_id, ordinal, kind, value, given_at)',
+             array['feedback']),
+            ('openbook_trainer', 'select', documents || version || said || array['models', 'runs']),
             ('openbook_engine', 'select', documents || engine || rights || array['models']),
             ('openbook_engine', 'select, insert', asked)
         ) as r (role, privileges, tables)

@@ -28,11 +28,23 @@ in_collection = click.option(
     help="Language of a new folder's documents, as Postgres names its text search configurations.",
 )
 @click.option(
+    "--readers",
+    metavar="NAMES",
+    help="Users and groups who may read the documents, such as public,group:finance; '' for none. "
+    "Files named .openbook.yaml in the folder say more.",
+)
+@click.option(
     "--allow-mass-delete", is_flag=True, help="Go on although a folder lost most of its documents."
 )
 @as_json
 def ingest(
-    paths: tuple[Path, ...], collection: str, language: str, allow_mass_delete: bool, as_json: bool
+    paths: tuple[Path, ...],
+    *,
+    collection: str,
+    language: str,
+    readers: str | None,
+    allow_mass_delete: bool,
+    as_json: bool,
 ) -> None:
     """Bring the documents of each folder PATH up to date; without PATH, of every known folder.
 
@@ -51,6 +63,7 @@ def ingest(
                     folder=str(folder.absolute()),
                     collection=collection,
                     language=language,
+                    readers=None if readers is None else _names(readers),
                     allow_mass_delete=allow_mass_delete,
                 )
             )
@@ -174,6 +187,10 @@ def known_folders() -> list[Path]:
     if not folders:
         raise Fatal("No folder is known yet", "Name one: openbook ingest PATH.")
     return folders
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def _parse_filter(text: str | None) -> dict[str, Any] | None:

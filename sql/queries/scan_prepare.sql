@@ -7,7 +7,8 @@ create temp table walk (
     inode       numeric,
     problem     text,
     remedy      text,
-    is_folder   boolean not null
+    is_folder   boolean not null,
+    readers     text[]
 ) on commit drop;
 
 create temp table hashed (

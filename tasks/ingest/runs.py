@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,17 @@ from tasks.ingest.scan import Scan
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One watched folder; its documents are searched in one collection, in one language."""
+    """One watched folder; its documents are searched in one collection, in one language.
+
+    `readers` may read what no sidecar in the folder speaks of.
+    """
 
     id: int
     name: str
     root: str
     collection: str
     language: str
+    readers: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,13 @@ class Report:
 
 
 def register_source(
-    connection: Connection, root: Path, collection: str = "default", language: str = "english"
+    connection: Connection,
+    root: Path,
+    collection: str = "default",
+    language: str = "english",
+    readers: Sequence[str] | None = None,
 ) -> Source:
-    """The source of that folder; a new one is named after it.
+    """The source of that folder; a new one is named after it. Readers that are given are set.
 
     Raises Fatal for a folder that does not exist, lies in another source (or holds one), or belongs
     to another collection, and for an unknown language.
@@ -91,6 +100,7 @@ def register_source(
         "name": root.name or "root",
         "collection": collection,
         "language": language,
+        "readers": None if readers is None else list(readers),
     }
     with connection.cursor(row_factory=class_row(Source)) as cursor:
         cursor.execute(query("source_register"), parameters)
@@ -105,6 +115,8 @@ def register_source(
             f"{root} belongs to the collection {source.collection}",
             f"Leave out the collection, or give {source.collection!r}.",
         )
+    if readers is not None:
+        connection.execute(query("source_readers"), parameters)
     return source
 
 

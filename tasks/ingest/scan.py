@@ -20,6 +20,8 @@ from psycopg import Connection, Cursor
 
 from tasks.database import query
 from tasks.errors import Fatal
+from tasks.ingest import sidecars
+from tasks.ingest.sidecars import Sidecar
 from tasks.records import decode_path, encode_path
 
 _READ_BYTES = 1 << 20
@@ -28,7 +30,10 @@ _HASH_BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the walk saw at one path; `problem` says why it cannot be read, if it cannot."""
+    """What the walk saw at one path; `problem` says why it cannot be read, if it cannot.
+
+    `readers` are those of the nearest sidecar that speaks of the path; None where none does.
+    """
 
     path: str
     size: int | None = None
@@ -38,6 +43,7 @@ class Entry:
     problem: str | None = None
     remedy: str | None = None
     is_folder: bool = False
+    readers: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +60,26 @@ def walk(root: Path, max_bytes: int) -> Iterator[Entry]:
     """Every file below `root`, each once, with paths relative to it; hidden ones are left out.
 
     Symbolic links are not followed and special files are not opened: each is an entry with a
-    problem, as is a file of more than `max_bytes` and a folder that cannot be listed.
+    problem, as is a file of more than `max_bytes` and a folder that cannot be listed. Raises Fatal
+    for a sidecar that cannot be used.
     """
-    folders = [b""]
+    folders: list[tuple[bytes, tuple[Sidecar, ...]]] = [(b"", ())]
     base = os.fsencode(root)
     while folders:
-        folder = folders.pop()
+        folder, rules = folders.pop()
         try:
-            with os.scandir(os.path.join(base, folder)) as entries:
-                for entry in entries:
-                    if entry.name.startswith(b"."):
-                        continue
-                    path = os.path.join(folder, entry.name)
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(path)
-                    else:
-                        yield _look_at(path, entry, max_bytes)
+            with os.scandir(os.path.join(base, folder)) as listing:
+                entries = list(listing)
+            if any(entry.name == sidecars.NAME for entry in entries):
+                rules = (*rules, sidecars.read_sidecar(base, folder))
+            for entry in entries:
+                if entry.name.startswith(b"."):
+                    continue
+                path = os.path.join(folder, entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((path, rules))
+                else:
+                    yield _look_at(path, entry, max_bytes, rules)
         except OSError as error:
             if not folder:
                 raise
@@ -81,12 +91,16 @@ def walk(root: Path, max_bytes: int) -> Iterator[Entry]:
             )
 
 
-def _look_at(path: bytes, entry: os.DirEntry[bytes], max_bytes: int) -> Entry:
+def _look_at(
+    path: bytes, entry: os.DirEntry[bytes], max_bytes: int, rules: tuple[Sidecar, ...]
+) -> Entry:
     name = encode_path(path)
+    readers = sidecars.readers_of(name, rules)
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
-        return Entry(name, problem=f"cannot be read ({error.strerror})", remedy="Make it readable.")
+        unreadable = f"cannot be read ({error.strerror})"
+        return Entry(name, problem=unreadable, remedy="Make it readable.", readers=readers)
     problem = remedy = None
     if stat.S_ISLNK(status.st_mode):
         problem, remedy = "is a symbolic link", "Put the file itself into the folder."
@@ -103,6 +117,7 @@ def _look_at(path: bytes, entry: os.DirEntry[bytes], max_bytes: int) -> Entry:
         status.st_ino,
         problem,
         remedy,
+        readers=readers,
     )
 
 
@@ -121,8 +136,9 @@ def scan(
     Files to be read are left `pending`; gone ones lose their current version. `recipe` names the
     way in which documents are made: those made in another way are pending again.
 
-    Raises Fatal when the folder cannot be listed, or when it lost more than `max_delete_share` of
-    the source's documents or all of them (an unmounted disk lists as empty); None allows that.
+    Raises Fatal for a sidecar that cannot be used, and when the folder cannot be listed or lost
+    more than `max_delete_share` of the source's documents or all of them (an unmounted disk lists
+    as empty); None allows that.
     """
     parameters = {"source": source_id, "recipe": recipe}
     with connection.cursor() as cursor:
@@ -132,7 +148,7 @@ def scan(
         _copy_hashes(cursor, root, (path for (path,) in moved), workers)
         cursor.execute(query("scan_renamed"), parameters)
         renamed = cursor.rowcount
-        for step in ("unchanged", "changed", "new", "rejected"):
+        for step in ("unchanged", "changed", "new", "rejected", "readers"):
             cursor.execute(query(f"scan_{step}"), parameters)
         if max_delete_share is not None:
             _refuse_mass_delete(cursor, root, source_id, max_delete_share)
@@ -145,7 +161,7 @@ def scan(
 def _copy_walk(cursor: Cursor, root: Path, max_bytes: int) -> int:
     """Copy the walk into its temporary table; the number of files."""
     seen = 0
-    columns = "path, size_bytes, mtime_ns, ctime_ns, inode, problem, remedy, is_folder"
+    columns = "path, size_bytes, mtime_ns, ctime_ns, inode, problem, remedy, is_folder, readers"
     try:
         with cursor.copy(f"copy walk ({columns}) from stdin") as copy:
             for entry in walk(root, max_bytes):
@@ -160,6 +176,7 @@ def _copy_walk(cursor: Cursor, root: Path, max_bytes: int) -> int:
                         entry.problem,
                         entry.remedy,
                         entry.is_folder,
+                        entry.readers,
                     )
                 )
     except OSError as error:

@@ -178,3 +178,15 @@ def test_no_role_is_a_superuser_or_goes_past_row_security(
         [role],
     ).fetchall()
     assert flags == [(False,) * 6] * 2
+
+
+@pytest.mark.parametrize("role", ["openbook_analyst", "openbook_trainer", "openbook_owner"])
+def test_every_view_can_be_read_by_its_readers(shelf: Shelf, enter: Enter, role: str) -> None:
+    session = enter(role)
+    views = session.execute(
+        "select oid::regclass::text from pg_class"
+        " where relnamespace = 'analytics'::regnamespace and relkind = 'v'"
+    ).fetchall()
+    assert views
+    for (view,) in views:
+        session.execute(f"select * from {view}")

@@ -1,0 +1,1 @@
+update sources set readers = %(readers)s where root = %(root)s and readers <> %(readers)s;
