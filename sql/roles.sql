@@ -46,6 +46,7 @@ declare
     asked      constant text[] := array['query_embeddings'];
     said       constant text[] := array['conversations', 'messages', 'feedback', 'load_files'];
     erased     constant text[] := array['load_rejections', 'forgotten_conversations', 'erasures'];
+    measured   constant text[] := array['golden_sets', 'evaluations', 'evaluation_figures'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'my_principals', 'my_collections',
@@ -79,13 +80,14 @@ begin
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models']),
             ('openbook_analyst', 'select', documents || version || array['models', 'runs']),
-            ('openbook_analyst', 'select', array['conversations', 'load_files']),
+            ('openbook_analyst', 'select', measured || array['conversations', 'load_files']),
             -- What was said is for those who train on it; others count it.
             ('openbook_analyst', 'select (conversation_id, ordinal, role, tool_calls, model,'
              ' input_tokens, output_tokens, latency_ms, chunk_ids, said_at)', array['messages']),
             ('openbook_analyst', 'select (id, conversation_id, ordinal, kind, value, given_at)',
              array['feedback']),
-            ('openbook_trainer', 'select', documents || version || said || array['models', 'runs']),
+            ('openbook_trainer', 'select',
+             documents || version || said || measured || array['models', 'runs']),
             ('openbook_engine', 'select', documents || engine || rights || array['models']),
             ('openbook_engine', 'select, insert', asked)
         ) as r (role, privileges, tables)
@@ -177,5 +179,23 @@ begin
 exception
     when insufficient_privilege or undefined_object then
         raise notice 'functions that run with their owner''s rights stay with %', current_user;
+end
+$$;
+
+-- A temporary table is bounded by nothing but the disk: they are for who works on the book.
+do $$
+declare
+    keepers  text := (
+        select string_agg(quote_ident(r.rolname), ', ')
+        from pg_roles r
+        where r.rolname in ('openbook_owner', 'openbook_ingest'));
+begin
+    execute format('revoke temporary on database %I from public', current_database());
+    if keepers is not null then
+        execute format('grant temporary on database %I to %s', current_database(), keepers);
+    end if;
+exception
+    when insufficient_privilege then
+        raise notice 'temporary tables stay open to all: % does not own the database', current_user;
 end
 $$;

@@ -101,6 +101,17 @@ def test_the_owner_may_look_through_the_eyes_of_others(house: Shelf, database: S
     assert len(search("moss", settings=database)) == 4
 
 
+def test_who_acts_for_others_reads_no_more_than_they_in_tables(
+    house: Shelf, connection: Connection
+) -> None:
+    connection.execute("select openbook.act_for(array['ben'])")
+    assert read(connection) == found(connection) == {"lobby.txt", "ledger.txt"}
+    with pytest.raises(InsufficientPrivilege):
+        connection.execute("select from openbook.embeddings")
+    connection.rollback()
+    assert len(read(connection)) == 4
+
+
 def test_python_names_principals_for_one_search(
     house: Shelf, enter: Enter, database: Settings
 ) -> None:
