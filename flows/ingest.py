@@ -78,6 +78,7 @@ def ingest(
         allow_mass_delete: Go on although the folder lost most of its documents.
     """
     settings = current()
+    embedder = _embedder()  # takes a moment, which whoever holds the source should not
     with _explained(), connect(settings, autocommit=True) as connection:
         source = register_source(connection, Path(folder), collection, language, readers)
         with hold(connection, "ingest", source.id) as held:
@@ -86,7 +87,7 @@ def ingest(
                     f"{source.root} is held by {running_since(connection, source.id)}",
                     "Wait until that run ends; one run a source works at a time.",
                 )
-            model_id = serving_model(connection, _embedder())
+            model_id = serving_model(connection, embedder)
             run = start_run(connection, source.id, model_id)
             try:
                 scanned = scan_folder(source.id, source.root, allow_mass_delete)
@@ -94,10 +95,10 @@ def ingest(
                 _ingest_batches(run.id, pending_ids(connection, source.id), settings.batch_files)
                 index(connection, model_id)
             except BaseException as error:
-                with suppress(OperationalError):  # the next run will say that this one has died
-                    finish_run(connection, run.id, error=str(error) or type(error).__name__)
                 if isinstance(error, TerminationSignal):
                     _end_soon()
+                with suppress(OperationalError):  # the next run will say that this one has died
+                    finish_run(connection, run.id, error=str(error) or type(error).__name__)
                 raise
             report = finish_run(connection, run.id)
     _leave_artifacts(report)
@@ -117,7 +118,7 @@ def _explained() -> Iterator[None]:
 
 
 def _end_soon() -> None:
-    """End this process, which was told to end, though its threads wait for others.
+    """End this process, which was told to end, though it and its threads wait for others.
 
     What they do may be cut off anywhere: nothing is lost, and the next run carries on.
     """

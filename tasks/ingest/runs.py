@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from psycopg.rows import class_row, dict_row
 from tasks.database import query
 from tasks.errors import Fatal
 from tasks.ingest.scan import Scan
+
+_START_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,17 @@ def count_scan(connection: Connection, run_id: int, scan: Scan) -> None:
 
 
 def running_since(connection: Connection, source_id: int) -> str:
-    """Which run works on the source, in words."""
-    row = connection.execute(query("run_running"), {"source": source_id}).fetchone()
-    return f"run {row[0]}, started at {row[1]:%Y-%m-%d %H:%M:%S %Z}" if row else "another run"
+    """Which run works on the source, in words; the connection must be in autocommit mode.
+
+    Whoever holds the source writes its run down a moment later: that is waited for.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        row = connection.execute(query("run_running"), {"source": source_id}).fetchone()
+        if row:
+            return f"run {row[0]}, started at {row[1]:%Y-%m-%d %H:%M:%S %Z}"
+        time.sleep(0.05)
+    return "another run"
 
 
 def finish_run(connection: Connection, run_id: int, error: str | None = None) -> Report:

@@ -151,6 +151,12 @@ class Lab:
         """The same folder and endpoint, with another database."""
         return Lab(database, self.drop, self.api, self.endpoint)
 
+    def beside(self, name: str) -> Lab:
+        """Another folder, kept in the same database with vectors of the same endpoint."""
+        drop = self.drop.parent / name / f"{self.drop.name}-{name}"
+        drop.mkdir(parents=True)
+        return Lab(self.database, drop, self.api, self.endpoint)
+
 
 def meanwhile(act: Callable[[], object]) -> Misbehaviour:
     """Let something happen while a run waits for its vectors, then answer well."""

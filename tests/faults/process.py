@@ -6,11 +6,13 @@ the run alone.
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -85,6 +87,8 @@ class Running:
         """Wait for its end; its outcome."""
         self.process.join(seconds)
         if self.process.exitcode is None:
+            os.kill(self.process.pid or 0, signal.SIGUSR1)  # it prints where its threads are
+            time.sleep(1)
             self.process.kill()
             self.process.join()
             raise AssertionError(f"the run did not end within {seconds} seconds")
@@ -117,6 +121,7 @@ def _work(job: Job, sender: Connection) -> None:
     output = os.open(job.log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, sys.stdout.fileno())
     os.dup2(output, sys.stderr.fileno())
+    faulthandler.register(signal.SIGUSR1)
     if job.prepare:
         job.prepare()
     home, endpoint = (

@@ -1,7 +1,8 @@
-"""A proxy before PostgreSQL that sends a COMMIT on and loses its reply."""
+"""A proxy before PostgreSQL that loses the reply of a COMMIT, goes silent, or refuses."""
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -77,3 +78,54 @@ def lossy_proxy(folder: Path, server: Path, lose: int) -> Iterator[LossyProxy]:
         yield proxy
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+class SilentProxy:
+    """Forwards connections from one Unix socket to another, as long as it is let.
+
+    Silent, it holds every connection open and forwards nothing either way: neither side can tell.
+    Closed, it ends all of them and lets nobody in.
+    """
+
+    def __init__(self, folder: Path, server: Path) -> None:
+        self._server = server
+        self._silent = threading.Event()
+        self._closed = threading.Event()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(folder / server.name))
+        self._listener.listen()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def fall_silent(self) -> None:
+        """Forward nothing any more."""
+        self._silent.set()
+
+    def close(self) -> None:
+        """End every connection, and refuse new ones."""
+        self._closed.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                thread = threading.Thread(target=self._forward, args=(client,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _forward(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+            server.connect(str(self._server))
+            other = {client: server, server: client}
+            while not self._closed.is_set():
+                ready, _, _ = select.select(list(other), [], [], 0.02)
+                for end in ready if not self._silent.is_set() else ():
+                    block = end.recv(_BLOCK)
+                    if not block:
+                        return
+                    other[end].sendall(block)
