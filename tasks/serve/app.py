@@ -15,7 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from tasks.database import Pool
 from tasks.errors import Fatal
-from tasks.serve import own, vector_stores
+from tasks.serve import own, page, vector_stores
 from tasks.serve.access import Doorkeeper, tokens_file
 from tasks.serve.desk import Desk
 from tasks.serve.errors import explain_errors
@@ -58,6 +58,7 @@ def create_app(
     explain_errors(app, limits.seconds)
     app.include_router(vector_stores.router)
     app.include_router(own.router)
+    app.include_router(page.router)
     app.add_middleware(BoundedBodies, limits=limits)
     if not doorkeeper.locked:
         # A web page whose name was made to mean this machine shall not read the book.
