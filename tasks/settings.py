@@ -50,6 +50,10 @@ class Settings:
     """A run stops before it removes more than this share of a source's documents."""
     retention_days: float = 90.0
     """How long what readers no longer see stays searchable as of a past time."""
+    pseudonym_key: str | None = field(default=None, repr=False)
+    """The secret that pseudonyms of users and tenants are made with; unset: one kept in `home`."""
+    conversation_days: float | None = None
+    """How long a conversation is kept after its last message; unset: for ever."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -125,6 +129,8 @@ _CONVERTERS = {
     "file_megabytes": _integer,
     "max_delete_share": _number,
     "retention_days": _number,
+    "pseudonym_key": _text,
+    "conversation_days": _number,
 }
 
 

@@ -123,3 +123,104 @@ as $$
         where coalesce(c.ended_at, c.started_at, c.logged_at) < now() - retention), 'retention') gone;
 $$;
 comment on function openbook.expire_conversations is 'Forget the conversations whose last message was said longer ago than the retention.';
+
+create or replace function openbook.claim_conversations(identities bytea[], contents bytea[])
+returns table (place bigint, conversation_id bigint, standing text)
+language sql
+set search_path = openbook, public, pg_temp
+as $$
+    select given.place,
+           coalesce(c.id, nextval(pg_get_serial_sequence('openbook.conversations', 'id'))),
+           case
+               when f.identity_hash is not null then 'forgotten'
+               when c.id is null then 'new'
+               when c.content_hash = given.content then 'known'
+               else 'changed'
+           end
+    from unnest(identities, contents) with ordinality as given (identity, content, place)
+    left join conversations c on c.identity_hash = given.identity
+    left join forgotten_conversations f on f.identity_hash = given.identity
+    order by given.place;
+$$;
+comment on function openbook.claim_conversations is 'For each conversation of a load: its id, a new one if need be, and whether it is new, known as it stands, changed, or forgotten.';
+
+create or replace function openbook.merge_conversations()
+returns table (grown bigint, messages bigint)
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    winners  bigint[];
+begin
+    -- The later state wins, then the longer one, then a hash: whatever the order in which the states
+    -- of a conversation arrive, the same one stays.
+    select array_agg(i.id) into winners
+    from incoming_conversations i
+    join conversations c on c.id = i.id
+    cross join lateral (
+        select count(*) as length from incoming_messages m where m.conversation_id = i.id) theirs
+    cross join lateral (
+        select count(*) as length from messages m where m.conversation_id = i.id) ours
+    where (coalesce(i.ended_at, c.ended_at, '-infinity'), theirs.length, i.content_hash)
+        > (coalesce(c.ended_at, i.ended_at, '-infinity'), ours.length, coalesce(c.content_hash, ''));
+
+    create temp table merge_cuts on commit drop as
+    select i.conversation_id, min(i.ordinal) as ordinal
+    from incoming_messages i
+    left join messages m using (conversation_id, ordinal)
+    where i.conversation_id = any (winners)
+      and (m.role, m.content, m.parts, m.tool_calls, m.tool_call_id, m.name, m.weight)
+          is distinct from
+          (i.role, i.content, i.parts, i.tool_calls, i.tool_call_id, i.name, i.weight)
+    group by i.conversation_id;
+
+    -- An answer that another one took the place of is worth a pair for preference tuning.
+    create temp table merge_replaced on commit drop as
+    select cut.conversation_id, cut.ordinal, m.content, m.tool_calls
+    from merge_cuts cut
+    join messages m using (conversation_id, ordinal)
+    join incoming_messages i using (conversation_id, ordinal)
+    where m.role = 'assistant' and i.role = 'assistant';
+
+    delete from messages m
+    using unnest(winners) as won (id)
+    left join merge_cuts cut on cut.conversation_id = won.id
+    where m.conversation_id = won.id
+      and (m.ordinal >= cut.ordinal
+           or m.ordinal > (select count(*) from incoming_messages i where i.conversation_id = won.id));
+
+    insert into messages
+    select i.*
+    from incoming_messages i
+    join merge_cuts cut on cut.conversation_id = i.conversation_id and i.ordinal >= cut.ordinal;
+    get diagnostics messages = row_count;
+
+    insert into feedback (conversation_id, ordinal, kind, alternative)
+    select r.conversation_id, r.ordinal, 'regeneration',
+           jsonb_strip_nulls(jsonb_build_object(
+               'role', 'assistant', 'content', r.content, 'tool_calls', r.tool_calls))
+    from merge_replaced r;
+
+    update conversations c
+    set content_hash = i.content_hash,
+        external_id = coalesce(c.external_id, i.external_id),
+        load_file_id = i.load_file_id,
+        format = i.format,
+        user_pseudonym = coalesce(i.user_pseudonym, c.user_pseudonym),
+        tenant_pseudonym = coalesce(i.tenant_pseudonym, c.tenant_pseudonym),
+        model = coalesce(i.model, c.model),
+        started_at = least(c.started_at, i.started_at),
+        ended_at = coalesce(i.ended_at, c.ended_at),
+        tags = array(select distinct tag from unnest(c.tags || i.tags) as tag order by tag),
+        tools = coalesce(i.tools, c.tools),
+        metadata = c.metadata || i.metadata,
+        changed_at = clock_timestamp()
+    from incoming_conversations i
+    where c.id = i.id and i.id = any (winners);
+    get diagnostics grown = row_count;
+
+    drop table merge_cuts, merge_replaced;
+    return next;
+end
+$$;
+comment on function openbook.merge_conversations is 'Bring known conversations to the state in the temporary tables incoming_conversations and incoming_messages, where that one is the later; how many, and how many messages they gained.';

@@ -1,0 +1,1 @@
+create temp table incoming_messages (like openbook.messages) on commit drop;
