@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from flows.differences import differences
 from flows.ingest import ingest, may_pass
+from tasks.conversations.forget import expire as expire_conversations
 from tasks.database import connect, hold
 from tasks.embedders import open_embedder
 from tasks.errors import OpenbookError, Retryable
@@ -60,6 +61,9 @@ def maintain(retention_days: float | None = None, grace_days: float = 1.0) -> di
             **asdict(sweep(connection, timedelta(days=days), timedelta(days=grace_days))),
             **asdict(expire(connection, timedelta(days=days))),
         }
+        if settings.conversation_days is not None:
+            kept = timedelta(days=settings.conversation_days)
+            removed |= asdict(expire_conversations(connection, kept))
         dropped = drop_retired(connection, timedelta(days=days))
         findings, failures = mend(connection, verify(connection))
         report = {

@@ -16,27 +16,45 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1)
+@click.option("--user", "users", multiple=True, help="Forget this user's conversations.")
+@click.option(
+    "--conversation", "conversations", multiple=True, help="Forget the conversation of this id."
+)
 @as_json
-def forget(paths: tuple[str, ...], as_json: bool) -> None:
-    """Remove the documents at each PATH for good: history, chunks, vectors that nobody else uses.
+def forget(
+    paths: tuple[str, ...], users: tuple[str, ...], conversations: tuple[str, ...], as_json: bool
+) -> None:
+    """Remove for good: documents at each PATH, a user's conversations, or one conversation.
 
-    A PATH is a file or folder, as search shows it or absolute. The files themselves stay where they
-    are: delete them first, or the next run reads them again.
+    A PATH is a file or folder, as search shows it or absolute; history, chunks and vectors that
+    nobody else uses go with it. The files themselves stay where they are: delete them first, or the
+    next run reads them again. A forgotten conversation is not loaded again, whatever holds it.
     """
+    if not (paths or users or conversations):
+        raise click.UsageError("Name a PATH, or use --user or --conversation.")
     from dataclasses import asdict
 
+    from tasks.conversations.forget import forget_conversation, forget_user
+    from tasks.conversations.pseudonyms import pseudonyms
     from tasks.database import connect
     from tasks.upkeep.forget import forget as remove
 
-    with connect(current()) as connection:
+    settings = current()
+    with connect(settings) as connection:
         removals = {path: asdict(remove(connection, path)) for path in paths}
+        for user in users:
+            erasure = forget_user(connection, pseudonyms(settings), user)
+            removals[f"user {user}"] = asdict(erasure)
+        for name in conversations:
+            erasure = forget_conversation(connection, pseudonyms(settings), name)
+            removals[f"conversation {name}"] = asdict(erasure)
     if as_json:
         print_json(removals)
         return
-    for path, removal in removals.items():
+    for what, removal in removals.items():
         counts = ", ".join(f"{count:,} {name}" for name, count in removal.items() if count)
-        click.echo(f"{path}: removed {counts}")
+        click.echo(f"{what}: removed {counts or 'nothing, since nothing was there'}")
 
 
 @main.command()

@@ -42,7 +42,7 @@ def store(
     """
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("set local openbook.loading = 'on'")
-        cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        lock_writers(connection)
         cursor.execute(
             "select conversation_id, standing from openbook.claim_conversations(%b, %b)",
             [[one.identity for one in batch], [one.content for one in batch]],
@@ -78,6 +78,11 @@ def store(
             )
             done.feedback = cursor.rowcount
     return done
+
+
+def lock_writers(connection: Connection) -> None:
+    """Wait for others that write conversations; they wait until this transaction ends."""
+    connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _copy(

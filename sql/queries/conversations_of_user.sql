@@ -1,0 +1,1 @@
+select id from openbook.conversations where user_pseudonym = any (%(pseudonyms)s);
