@@ -54,9 +54,13 @@ end
 $$;
 comment on function openbook.bm25_statistics is 'How many passages of the collection are in use, and their mean length.';
 
+drop function if exists openbook.bm25(bigint, text, integer, bigint[]); -- their columns were others
+drop function if exists openbook.bm25_query(bigint, text);
+
 create or replace function openbook.bm25_query(
     collection bigint, query text,
-    out lexemes text[], out weights double precision[], out average_length double precision)
+    out lexemes text[], out weights double precision[], out average_length double precision,
+    out rarity double precision)
 language plpgsql stable
 set search_path = openbook, public, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -89,16 +93,21 @@ begin
         where q.collection_id = collection
     ), frequencies as (
         select c.lexeme, sum(c.passages)::bigint as frequency from counted c group by c.lexeme
+    ), weighed as (
+        select said.lexeme, said.times, f.frequency,
+               openbook.bm25_rarity(total, coalesce(f.frequency, 0)) as rarity
+        from said
+        left join frequencies f using (lexeme)
     )
-    select array_agg(said.lexeme order by said.lexeme),
-           array_agg(said.times * openbook.bm25_rarity(total, coalesce(f.frequency, 0))
-                     order by said.lexeme)
-    into bm25_query.lexemes, bm25_query.weights
-    from said
-    left join frequencies f using (lexeme);
+    select array_agg(w.lexeme order by w.lexeme),
+           array_agg(w.times * w.rarity order by w.lexeme),
+           sum(w.rarity ^ 2) filter (where w.frequency > 0)
+               / sum(w.rarity) filter (where w.frequency > 0) / ln(1 + total)
+    into bm25_query.lexemes, bm25_query.weights, bm25_query.rarity
+    from weighed w;
 end
 $$;
-comment on function openbook.bm25_query is 'The query''s lexemes in each language of the collection''s sources, null where it has none; how much each weighs; the mean length.';
+comment on function openbook.bm25_query is 'The query''s lexemes in each language of the collection''s sources, null where it has none; how much each weighs; the mean length; and how rare those are that stand anywhere, 0 to 1, the rarest counting most.';
 
 create or replace function openbook.bm25_sealed(
     collection bigint, lexemes text[], weights double precision[], average_length double precision,
@@ -228,7 +237,7 @@ comment on function openbook.bm25_scores is 'The best of the candidates by their
 
 create or replace function openbook.bm25(
     collection bigint, query text, depth integer, admitted bigint[] default null)
-returns table (passage_id bigint, score double precision, share double precision)
+returns table (passage_id bigint, score double precision, relevance double precision)
 language plpgsql stable
 set search_path = openbook, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -259,8 +268,8 @@ begin
     end if;
     most := (select sum(w) from unnest(q.weights) w);
     return query
-    select s.passage_id, s.score, s.score / most
+    select s.passage_id, s.score, s.score / most * q.rarity ^ 2
     from openbook.bm25_scores(admitted, q.lexemes, q.weights, q.average_length, depth) s;
 end
 $$;
-comment on function openbook.bm25 is 'The `depth` passages in use that match the query best, best first, ties by id; only among the admitted ones where these are given. share: the score''s share of what no text can reach, a passage of the query''s lexemes alone without end.';
+comment on function openbook.bm25 is 'The `depth` passages in use that match the query best, best first, ties by id; only among the admitted ones where these are given. relevance: 0 to 1, the score''s share of what no text can reach, a passage of the query''s lexemes alone without end, times the square of how rare the query''s words are.';

@@ -75,8 +75,8 @@ comment on function openbook.nearest_exactly is 'The `depth` passages nearest to
 
 create or replace function openbook.likeness(distance double precision) returns double precision
 language sql immutable parallel safe
-return greatest(1 - least(distance, 1), 0.03) ^ 2;
-comment on function openbook.likeness is 'The square of the cosine that belongs to a cosine distance, which is NaN for a vector of zeros; never zero, so that a rank still counts.';
+return 1 - least(distance, 2) / 2;
+comment on function openbook.likeness is 'From 0 for opposite directions to 1 for the same, by cosine distance, which is NaN for a vector of zeros: like nothing.';
 
 create or replace function openbook.dense_list(
     collection bigint, model openbook.models, embedding halfvec, depth integer,
@@ -87,11 +87,14 @@ set search_path = openbook, public, pg_temp
 as $$
 declare
     indexed  constant boolean := to_regclass(format('embeddings_%s_hnsw', model.id)) is not null;
+    -- The index knows all collections: for a small one beside large ones it would read too many.
+    small    constant boolean := 5000 >= (
+        select s.passages from openbook.bm25_statistics(collection) s);
     reach    integer := depth + depth / 4;
     found    record;
     list     candidate[];
 begin
-    while admitted is null and reach <= 20000 loop
+    while admitted is null and not (small and indexed) and reach <= 20000 loop
         found := openbook.nearest(collection, model, embedding, reach);
         list := openbook.admissible(found.list, collection, condition, binds);
         if cardinality(list) >= depth or found.read < reach and not indexed then

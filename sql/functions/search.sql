@@ -18,7 +18,7 @@ declare
 begin
     loop
         found := array(
-            select (b.passage_id, b.share)::candidate
+            select (b.passage_id, b.relevance)::candidate
             from openbook.bm25(collection, query, reach, admitted) b);
         exit when admitted is not null;
         list := openbook.admissible(found, collection, condition, binds);

@@ -6,7 +6,7 @@ with wanted as (
     insert into sources (collection_id, name, root, language)
     select id, name, 'given:' || name, %(language)s::regconfig from wanted
     on conflict (root) do update set language = excluded.language
-    returning id, name, root, language
+    returning id, name, root, language, readers
 )
-select s.id, s.name, s.root, w.name as collection, s.language::text as language
+select s.id, s.name, s.root, w.name as collection, s.language::text as language, s.readers
 from source s, wanted w;

@@ -1,7 +1,6 @@
-select u.query
-from unnest(%(queries)s::text[]) with ordinality u (query, ordinal)
-where not exists (
-    select from query_embeddings q
-    join models m on m.id = q.model_id
-    where m.name = %(model)s and q.sha256 = sha256(convert_to(u.query, 'UTF8')))
-order by u.ordinal;
+-- The words of those queries whose embedding under the model is not known.
+select distinct asked.words
+from unnest(%(queries)s::text[]) q (query)
+cross join openbook.read_query(q.query) asked
+join models m on m.name = %(model)s
+where asked.words <> '' and openbook.known_embedding(m.id, asked.words) is null;

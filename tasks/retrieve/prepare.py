@@ -18,7 +18,7 @@ def remember_queries(connection: Connection, embedder: Embedder, queries: Sequen
 
     The embedder's model must be the one that serves.
     """
-    parameters = {"model": embedder.name, "queries": list(dict.fromkeys(queries))}
+    parameters = {"model": embedder.name, "queries": list(queries)}
     rows = connection.execute(statement("queries_unknown"), parameters).fetchall()
     unknown = [text for (text,) in rows]
     for start in range(0, len(unknown), _BATCH):
@@ -28,7 +28,7 @@ def remember_queries(connection: Connection, embedder: Embedder, queries: Sequen
             cursor.executemany(
                 statement("remember_query"),
                 [
-                    {"model": embedder.name, "query": text, "embedding": HalfVector(vector)}
+                    {"model": embedder.name, "words": text, "embedding": HalfVector(vector)}
                     for text, vector in zip(batch, vectors, strict=True)
                 ],
             )

@@ -78,17 +78,74 @@ def test_a_passage_that_several_documents_share_is_a_hit_in_each(shelf: Shelf) -
     assert len({hit["score"] for hit in hits}) == 1
 
 
-def test_ranks_are_reciprocal_and_count_as_much_as_the_passage_is_relevant(shelf: Shelf) -> None:
+def fused(shelf: Shelf, keyword: list[float], dense: list[float]) -> list[tuple[int, float]]:
+    """(passage id, score) of two lists with these relevances, best first.
+
+    Passages of the keyword list are 1, 2 …; those of the dense list 1001, 1002 …
+    """
+    rows = shelf.connection.execute(
+        "select passage_id, score from openbook.fused("
+        " array(select (n, r)::candidate from unnest(%s::float8[]) with ordinality u (r, n)),"
+        " array(select (1000 + n, r)::candidate"
+        "       from unnest(%s::float8[]) with ordinality u (r, n)))"
+        " order by score desc",
+        [keyword, dense],
+    ).fetchall()
+    return [(passage, score) for passage, score in rows]
+
+
+def test_a_score_adds_up_what_both_lists_say(shelf: Shelf) -> None:
     rows = shelf.connection.execute(
         "select passage_id, score, keyword_rank, dense_rank from openbook.fused("
         " array[(7, 0.5), (8, 0.25)]::candidate[], array[(9, 0.9), (7, 0.8)]::candidate[])"
         " order by score desc"
     ).fetchall()
     assert rows == [
-        (7, pytest.approx(0.55 * 0.5 + 0.45 * 0.8 * 61 / 62), 1, 2),
-        (9, pytest.approx(0.45 * 0.9), None, 1),
-        (8, pytest.approx(0.55 * 0.25 * 61 / 62), 2, None),
+        (7, pytest.approx((2 * 0.5 + 0.8) / 3), 1, 2),
+        (9, pytest.approx(0.9 / 3, abs=1e-5), None, 1),
+        (8, pytest.approx(2 * 0.25 / 3, abs=1e-5), 2, None),
     ]
+
+
+def test_what_a_list_lacks_counts_there_as_its_hundredth(shelf: Shelf) -> None:
+    dense = [0.9 - 0.002 * place for place in range(150)]
+    scores = dict(fused(shelf, [0.5], dense))
+    assert scores[1] == pytest.approx((2 * 0.5 + dense[99]) / 3, abs=1e-5)
+    assert scores[1150] == pytest.approx(dense[99] / 3, abs=1e-5)
+    assert [passage for passage, _ in fused(shelf, [], dense)] == list(range(1001, 1151))
+
+
+def test_words_count_less_when_their_matches_are_all_alike(shelf: Shelf) -> None:
+    alike, apart = ([0.5 - fall * place for place in range(100)] for fall in (0.0001, 0.005))
+    assert fused(shelf, apart, [0.8])[0][0] == 1
+    assert fused(shelf, alike, [0.8])[0][0] == 1001
+
+
+def test_rare_words_make_a_match_more_relevant_than_common_ones(shelf: Shelf) -> None:
+    for number in range(20):
+        shelf.put(f"{number}.txt", "the pump stops" + (" ERR-1042" if number == 7 else ""))
+    rare, common = (
+        shelf.connection.execute(
+            "select relevance, score from openbook.bm25("
+            " (select id from collections), %s, 10) order by score desc limit 1",
+            [query],
+        ).fetchone()
+        for query in ("ERR-1042", "pump stops")
+    )
+    assert rare and common
+    assert 0 < 5 * common[0] < rare[0] < 1
+
+
+def test_the_first_hits_are_the_same_however_many_are_asked_for(shelf: Shelf) -> None:
+    for number in range(300):
+        shelf.put(
+            f"{number}.txt", f"{'kelp ' * (number % 7)}{'moss ' * (number % 11)}number {number}"
+        )
+    shelf.embed()
+    few, many = (
+        shelf.paths("kelp moss", k=k, embedding=vector("moss number 5")) for k in (60, 290)
+    )
+    assert few == many[:60]
 
 
 def test_hits_come_in_the_order_of_their_scores_with_their_place_in_each_list(
