@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -147,7 +148,7 @@ def models(found: Sequence[Model]) -> None:
 
 
 def status(values: dict[str, Any]) -> None:
-    """Sources with their documents, rejected files, models and servers."""
+    """Sources with their documents, rejected and pending files, models and servers."""
     table = Table(
         "source", "current", "pending", "rejected", "chunks", "last run", "folder", box=None
     )
@@ -163,6 +164,11 @@ def status(values: dict[str, Any]) -> None:
     table.columns[-1].overflow = "fold"
     console.print(table)
     _rejected(values["rejected"])
+    for one in values["pending"][:_REJECTED_SHOWN]:
+        line = Text("pending ", style="yellow").append(_printable(one["path"]), style="cyan")
+        console.print(line.append(": the next run reads it"), soft_wrap=True)
+    if len(values["pending"]) > _REJECTED_SHOWN:
+        console.print("… and more that wait to be read: openbook status --json")
     for model in values["models"]:
         serving = "serving" if model["serving"] else "not serving"
         console.print(
@@ -259,10 +265,23 @@ def _rejected(rejected: Sequence[dict[str, Any]]) -> None:
     for one in rejected[:_REJECTED_SHOWN]:
         line = Text("rejected ", style="red")
         line.append(_printable(one["path"]), style="cyan")
-        line.append(f": {one['reason']}. {one['remedy'] or ''}")
+        line.append(f": {one['reason']}. {one['remedy'] or ''}{_tries(one)}")
         console.print(line, soft_wrap=True)
     if len(rejected) > _REJECTED_SHOWN:
         console.print(f"… and {len(rejected) - _REJECTED_SHOWN} more: openbook status --json")
+
+
+def _tries(one: dict[str, Any]) -> str:
+    """How often a rejected file was tried, and when it is tried again."""
+    if not one["attempts"]:
+        return ""
+    times = "once" if one["attempts"] == 1 else f"{one['attempts']} times"
+    due = one["next_try_at"]
+    if due is None:
+        return f" (tried {times}; again when it changes)"
+    if due <= datetime.now(due.tzinfo):
+        return f" (tried {times}; again in the next run)"
+    return f" (tried {times}; again from {due:%Y-%m-%d %H:%M %Z})"
 
 
 def _printable(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One file that could not be used: why, and what its owner can do about it."""
+    """One file that could not be used: why, and what its owner can do about it.
+
+    `attempts` counts how often these bytes were tried; `next_try_at` is when they are tried again,
+    None for not before they change.
+    """
 
     path: str
     reason: str
     remedy: str | None
+    attempts: int = 0
+    next_try_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

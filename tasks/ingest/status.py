@@ -1,4 +1,4 @@
-"""How the book stands: sources, documents, rejected files, models, versions."""
+"""How the book stands: sources, documents, pending and rejected files, models, versions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from psycopg.rows import dict_row
 
 from tasks.database import query
 
+_PENDING_NAMED = 1000
+
 
 def status(connection: Connection) -> dict[str, Any]:
-    """Sources with counts and their last run, rejected files, models, and the server's versions."""
+    """Sources with counts and their last run, files without a full answer, models, versions.
+
+    Of the pending files, the first are named.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         sources = cursor.execute(query("status_sources")).fetchall()
         rejected = cursor.execute(query("status_rejected")).fetchall()
+        pending = cursor.execute(query("status_pending"), {"limit": _PENDING_NAMED}).fetchall()
         models = cursor.execute(query("status_models")).fetchall()
         versions = cursor.execute(query("status_versions")).fetchone() or {}
-    return {"sources": sources, "rejected": rejected, "models": models, **versions}
+    files = {"rejected": rejected, "pending": pending}
+    return {"sources": sources, **files, "models": models, **versions}
 
 
 def newest_run(connection: Connection) -> int | None:
