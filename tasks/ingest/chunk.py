@@ -43,7 +43,7 @@ def chunk(document: Document, tokenizer: Tokenizer, limit: int) -> tuple[Chunk, 
     """
     if limit < SMALLEST_LIMIT:
         raise ValueError(f"a chunk of {limit} tokens has no room for text")
-    measure = Measure(tokenizer)
+    measure = Measure.of(tokenizer)
     title = measure.clip(document.title or "", int(limit * _CONTEXT_SHARE)) or None
     packer = _Packer(document.text, title, measure, limit)
     root = outline(document, measure, int(limit * _CONTEXT_SHARE))

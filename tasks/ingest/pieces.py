@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
+from typing import ClassVar
 from zlib import crc32
 
 from tasks.embedders import Tokenizer
@@ -22,6 +23,8 @@ take quadratic time."""
 _CHARACTERS_A_TOKEN = 16
 """A word counts a token for each so many characters at least, which bounds a chunk's length:
 WordPiece makes one unknown token of a run that it does not know, however long."""
+_REMEMBERED_CHARACTERS = 1_000_000
+"""Of all words together, some 15 MB; a language's common words come first."""
 _PROBE = 'Words, "quoted" or (not):\n    snake_case = f(1.5)\n\nÜber naïve don\'t, 日本語 end.'
 
 
@@ -107,11 +110,22 @@ def _ranks(heads: Sequence[Piece]) -> list[tuple[int, int]]:
 
 
 class Measure:
-    """Counts tokens word by word, each distinct word once.
+    """Counts tokens word by word, each distinct word once, whatever document it stands in.
 
     The counts of words add up to that of their text for a tokenizer that splits at white space
-    first, such as WordPiece (`adds_up`); for any other they are close.
+    first, such as WordPiece (`adds_up`); for any other they are close. May be used by several
+    threads at once.
     """
+
+    _last: ClassVar[dict[Tokenizer, Measure]] = {}
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> Measure:
+        """The measure that knows the words of the documents before, or a new one in its time."""
+        measure = cls._last.get(tokenizer)
+        if measure is None or measure._characters > _REMEMBERED_CHARACTERS:
+            measure = cls._last[tokenizer] = cls(tokenizer)
+        return measure
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.special_tokens = tokenizer.special_tokens
@@ -119,6 +133,7 @@ class Measure:
         self._tokenizer = tokenizer
         self._counts: dict[str, int] = {}
         self._exact_counts: dict[str, int] = {}
+        self._characters = 0
 
     def weigh(self, pieces: Sequence[Piece]) -> None:
         """Set the pieces' `tokens`, by one call of the tokenizer."""
@@ -179,6 +194,7 @@ class Measure:
         unknown = [word for word in words if word not in self._counts]
         if not unknown:
             return
+        self._characters += sum(map(len, unknown))
         # behind a space, as within a text: some vocabularies tell the difference
         shown = [f" {word}" if len(word) <= _LONGEST_WORD else "" for word in unknown]
         for word, spans in zip(unknown, self._tokenizer.spans(shown), strict=True):

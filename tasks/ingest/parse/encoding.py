@@ -19,6 +19,7 @@ _BOMS = (
 _SEVEN_BIT = ("iso-2022-", "hz", "utf-7")
 """Encodings that look like ASCII: only a declaration tells them."""
 _SAMPLE_BYTES = 65_536
+_UTF8_LEADS = bytes(range(0xC0, 0x100))
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -87,7 +88,7 @@ def _strictly(data: bytes, encoding: str | None) -> str | None:
 def _is_utf8(sample: bytes) -> bool:
     """Whether the sample reads as UTF-8 but for a few damaged places."""
     damaged = sample[:-4].decode("utf-8", errors="replace").count("\ufffd")
-    return damaged <= sum(byte >= 0xC0 for byte in sample) // 50
+    return damaged <= (len(sample) - len(sample.translate(None, _UTF8_LEADS))) // 50
 
 
 def _wide_encoding(sample: bytes) -> str | None:
