@@ -37,6 +37,24 @@ end
 $$;
 comment on function openbook.add_model is 'The id of the embedding model of that name; a new one gets its partition, and serves when none does yet.';
 
+create or replace function openbook.allow_index_memory(bytes bigint) returns void
+language sql
+set search_path = openbook, pg_temp
+as $$
+    -- An index that is built outside of memory takes many times as long. effective_cache_size is
+    -- what the server's owner says that it has to spare: half of that is taken at the most.
+    select set_config(
+               'maintenance_work_mem',
+               greatest(
+                   pg_size_bytes(current_setting('maintenance_work_mem')),
+                   least(bytes, pg_size_bytes(current_setting('effective_cache_size')) / 2)
+               ) / 1024 || 'kB',
+               true),
+           set_config(
+               'max_parallel_maintenance_workers', current_setting('max_parallel_workers'), true);
+$$;
+comment on function openbook.allow_index_memory is 'Let the rest of the transaction build indexes with that much memory, as far as the server has it, and with all its parallel workers.';
+
 create or replace function openbook.index_embeddings(model bigint, least_rows bigint default 20000)
 returns boolean
 language plpgsql
@@ -44,13 +62,20 @@ security definer
 set search_path = openbook, public, pg_temp
 as $$
 declare
-    part       text := 'embeddings_' || model;
-    dims       integer := (select m.dimensions from models m where m.id = model);
+    part    text := 'embeddings_' || model;
+    dims    integer := (select m.dimensions from models m where m.id = model);
+    vectors bigint;
 begin
+    -- Where another run builds it, it need not be built twice.
     if to_regclass('openbook.' || part || '_hnsw') is not null
-       or (select count(*) from embeddings e where e.model_id = model) < least_rows then
+       or not pg_try_advisory_xact_lock(hashtext('openbook.index_embeddings'), model::integer) then
         return false;
     end if;
+    vectors := (select count(*) from embeddings e where e.model_id = model);
+    if vectors < least_rows then
+        return false;
+    end if;
+    perform openbook.allow_index_memory(vectors * (2 * dims + 1000));
     execute format(
         'create index %I on openbook.%I using hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)',
         part || '_hnsw', part, dims);
