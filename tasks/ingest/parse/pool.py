@@ -117,6 +117,11 @@ class ParserPool:
                 "Its parser was killed from outside, for want of memory perhaps",
                 "Ingest again, with fewer OPENBOOK_PARSE_WORKERS if it comes back.",
             )
+        if "MemoryError" in words:
+            return Killed(
+                f"It needs more than {self._settings.parse_megabytes} MB to parse",
+                "Raise OPENBOOK_PARSE_MEGABYTES, or split the file.",
+            )
         how = signal.Signals(-code).name if code < 0 else words or f"exit code {code}"
         return Killed(
             f"Its parser crashed ({how})",
