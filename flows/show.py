@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from tasks.errors import OpenbookError
 if TYPE_CHECKING:
     from tasks.ingest.plan import Plan
     from tasks.ingest.runs import Source
-    from tasks.records import Hit
+    from tasks.records import Explanation, Hit, Neighbour
     from tasks.upkeep.models import Model
     from tasks.upkeep.principals import Login
 
@@ -68,8 +68,10 @@ def dollars(usd: float) -> str:
     return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.6f}"
 
 
-def hits(query: str, found: Sequence[Hit]) -> None:
-    """The hits, best first, each with the place where it stands."""
+def hits(
+    query: str, found: Sequence[Hit], around: Mapping[int, Sequence[Neighbour]] | None = None
+) -> None:
+    """The hits, best first, each with the place where it stands and the chunks around it."""
     if not found:
         console.print(f"Nothing found for {query!r}.", markup=False)
     for hit in found:
@@ -85,9 +87,45 @@ def hits(query: str, found: Sequence[Hit]) -> None:
         ]
         line = Text(f"{hit.rank:>2}  ", style="bold")
         line.append(" · ".join(place), style="cyan")
-        line.append(f"  ({', '.join(ranks)})", style="dim")
+        line.append(f"  ({', '.join(ranks)})  chunk {hit.chunk_id}", style="dim")
         console.print(line, soft_wrap=True)
-        console.print(Padding(Text(_excerpt(hit.text)), (0, 0, 1, 4)))
+        near = (around or {}).get(hit.chunk_id, ())
+        for each in near:
+            if each.distance < 0:
+                console.print(Padding(Text(_excerpt(each.text), style="dim"), (0, 0, 0, 4)))
+        console.print(Padding(Text(_excerpt(hit.text)), (0, 0, 0, 4)))
+        for each in near:
+            if each.distance > 0:
+                console.print(Padding(Text(_excerpt(each.text), style="dim"), (0, 0, 0, 4)))
+        console.print()
+
+
+def explanation(found: Explanation) -> None:
+    """Why a chunk is a hit, or why it is none."""
+    line = Text(f"chunk {found.chunk_id} of {found.path}: ", style="cyan")
+    line.append(found.reason, style="bold")
+    if found.rank is not None:
+        line.append(f", rank {found.rank}, score {found.score:.3f}")
+    console.print(line, soft_wrap=True)
+    if not found.current:
+        until = f" until {found.valid_to:%Y-%m-%d %H:%M %Z}" if found.valid_to else ""
+        console.print(f"    readers saw its version{until}", markup=False)
+    for name, rank, value in (
+        ("words", found.keyword_rank, found.keyword_score),
+        ("meaning", found.dense_rank, found.similarity),
+    ):
+        place = "not in the list" if rank is None else f"rank {rank}"
+        value_text = "no match" if value is None else f"score {value:.3f}"
+        console.print(f"    {name:8} {place}, {value_text}", markup=False)
+    for lexeme in found.lexemes:
+        console.print(
+            f"             {lexeme['lexeme']}: {lexeme['count']} times, weight {lexeme['weight']},"
+            f" adds {lexeme['score']}",
+            markup=False,
+        )
+    for demand in found.demands:
+        met = "met" if demand["met"] else "not met"
+        console.print(f"    {met:8} {demand['asks']}", markup=False)
 
 
 def evaluation(values: dict[str, Any]) -> None:

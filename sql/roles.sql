@@ -49,8 +49,8 @@ declare
     measured   constant text[] := array['golden_sets', 'evaluations', 'evaluation_figures'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
-        'search', 'read_query', 'field_filter', 'my_principals', 'my_collections',
-        'known_embedding', 'remember_query'];
+        'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
+        'my_principals', 'my_collections', 'known_embedding', 'remember_query'];
     naming     constant text[] := array['act_for', 'session_is', 'transaction_stamp'];
     command    text;
 begin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -125,6 +126,37 @@ class Hit:
     chunk_id: int
     keyword_rank: int | None
     dense_rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A chunk that stands near another; `distance` counts chunks, negative before it."""
+
+    distance: int
+    section: str | None
+    page: int | None
+    text: str
+    chunk_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a chunk is a hit of a query, or why it is none: see `openbook.why` in sql/functions."""
+
+    reason: str
+    rank: int | None
+    score: float | None
+    keyword_rank: int | None
+    keyword_score: float | None
+    lexemes: list[dict[str, Any]]
+    dense_rank: int | None
+    similarity: float | None
+    demands: list[dict[str, Any]]
+    current: bool
+    valid_to: datetime | None
+    source: str
+    path: str
+    chunk_id: int
 
 
 def encode_path(name: bytes) -> str:

@@ -108,7 +108,7 @@ def rows() -> dict[str, str]:
     """The row of each command in the README's table."""
     return {
         row[1]: row[0]
-        for row in re.finditer(r"^\| `openbook (\w+).*$", section("Commands"), re.MULTILINE)
+        for row in re.finditer(r"^\| `openbook ([\w-]+).*$", section("Commands"), re.MULTILINE)
     }
 
 

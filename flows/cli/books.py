@@ -1,8 +1,7 @@
-"""Commands that read and fill the book: ingest, plan, search, status, sources."""
+"""Commands that fill the book and say what is in it: ingest, plan, status, sources."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -108,41 +107,6 @@ def plan(paths: tuple[Path, ...], collection: str, language: str, as_json: bool)
 
 
 @main.command()
-@click.argument("query")
-@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Hits.")
-@click.option(
-    "--mode",
-    type=click.Choice(["hybrid", "dense", "keyword"]),
-    default="hybrid",
-    show_default=True,
-    help="Meaning and words, meaning alone, or words alone (BM25).",
-)
-@click.option(
-    "--filter",
-    "filter_text",
-    metavar="JSON",
-    help='Conditions on documents, such as \'{"format": "pdf", "path": {"prefix": "hr/"}}\'.',
-)
-@in_collection
-@as_json
-def search(
-    query: str, *, k: int, mode: str, filter_text: str | None, collection: str, as_json: bool
-) -> None:
-    """Find the passages that answer QUERY, with the file, section and page of each."""
-    from dataclasses import asdict
-
-    from tasks.retrieve.search import search as find
-
-    hits = find(query, k=k, mode=mode, filter=_parse_filter(filter_text), collection=collection)
-    if as_json:
-        print_json([asdict(hit) for hit in hits])
-    else:
-        from flows import show
-
-        show.hits(query, hits)
-
-
-@main.command()
 @as_json
 def status(as_json: bool) -> None:
     """Show sources, their documents, what is rejected, the models and the servers."""
@@ -191,18 +155,6 @@ def known_folders() -> list[Path]:
 
 def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def _parse_filter(text: str | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise click.BadParameter(f"is no JSON: {error}", param_hint="--filter") from None
-    if not isinstance(value, dict):
-        raise click.BadParameter("must be a JSON object", param_hint="--filter")
-    return value
 
 
 def _total(reports: list[dict[str, Any]]) -> dict[str, Any]:

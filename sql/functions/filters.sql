@@ -6,7 +6,8 @@
 --     {"path": {"prefix": "reports/"}, "tag": {"in": ["a", "b"]}}
 --     {"or": [{"format": "pdf"}, {"not": {"draft": true}}]}
 --
--- path, source, format and title are the document's own, any other name is a key of its metadata.
+-- path, source, format and title are the document's own, and so are two dates: modified, the file's,
+-- and published, since when readers see what it says. Any other name is a key of its metadata.
 -- Where the metadata has a list, each of its elements is equal. null is equal to what is missing.
 -- Numbers compare with numbers and texts with texts; a document with another type does not match.
 -- A condition is never null, so that `not` and `ne` match exactly what the rest does not.
@@ -22,7 +23,7 @@ comment on function openbook.reject_filter is 'Raise the error that says what is
 
 create or replace function openbook.filter_condition(
     filter jsonb, depth integer, inout binds jsonb[], out condition text)
-language plpgsql immutable
+language plpgsql stable
 set search_path = openbook, pg_temp
 as $$
 declare
@@ -35,8 +36,8 @@ begin
         perform openbook.reject_filter(
             format('%s is not an object', coalesce(left(filter::text, 60), 'null')),
             'Write {"name": value} or {"name": {"operator": value}}.');
-    elsif depth > 16 then
-        perform openbook.reject_filter('it is nested too deep', 'Nest and, or, not up to 16 deep.');
+    elsif depth > 48 then
+        perform openbook.reject_filter('it is nested too deep', 'Nest and, or, not up to 48 deep.');
     end if;
     for name, value in select * from jsonb_each(filter) loop
         if name in ('and', 'or') then
@@ -59,7 +60,7 @@ comment on function openbook.filter_condition is 'The filter as a condition on d
 
 create or replace function openbook.filter_list(
     junction text, list jsonb, depth integer, inout binds jsonb[], out condition text)
-language plpgsql immutable
+language plpgsql stable
 set search_path = openbook, pg_temp
 as $$
 declare
@@ -85,7 +86,7 @@ comment on function openbook.filter_list is 'All of the filters, or one of them.
 
 create or replace function openbook.filter_field(
     name text, operators jsonb, inout binds jsonb[], out condition text)
-language plpgsql immutable
+language plpgsql stable
 set search_path = openbook, pg_temp
 as $$
 declare
@@ -126,8 +127,9 @@ comment on function openbook.filter_field is 'What all the operators on one name
 
 create or replace function openbook.filter_comparison(
     name text, operator text, value jsonb, inout binds jsonb[], out condition text)
-language plpgsql immutable
+language plpgsql stable
 set search_path = openbook, pg_temp
+set timezone = 'UTC'
 as $$
 declare
     kind     text := jsonb_typeof(value);
@@ -135,7 +137,9 @@ declare
         when 'gt' then '>' when 'gte' then '>=' when 'lt' then '<' when 'lte' then '<=' end;
     own      text := case name
         when 'path' then 'd.path' when 'source' then 's.name'
-        when 'format' then 'n.format' when 'title' then 'n.title' end;
+        when 'format' then 'n.format' when 'title' then 'n.title'
+        when 'modified' then 'to_timestamp(d.mtime_ns / 1e9)' when 'published' then 'v.valid_from' end;
+    dated    constant boolean := name in ('modified', 'published');
     typed    constant text := 'case jsonb_typeof(%s) when %L then %s else false end';
     first    integer := cardinality(binds) + 1;
     given    text := format('($1[%s] #>> ''{}'')', first);
@@ -143,7 +147,13 @@ declare
         'to_jsonb(' || own || ')', format('(n.metadata -> ($1[%s] #>> ''{}''))', first + 1));
     "text"   text := coalesce(own, "json" || ' #>> ''{}''');
 begin
+    if dated and kind = 'string' then
+        value := openbook.filter_date(name, value);
+    end if;
     condition := case
+        when dated and kind = 'string' then
+            case when operator = 'eq' or sign is not null then format(
+                'coalesce(%s %s %s::timestamptz, false)', own, coalesce(sign, '='), given) end
         when operator = 'eq' and kind = 'null'
             then format('coalesce(%s, ''null'') = ''null''', "json")
         when operator = 'eq' and own is not null and kind = 'string'
@@ -165,9 +175,9 @@ begin
         perform openbook.reject_filter(
             format('"%s" of "%s" cannot be %s',
                    left(operator, 60), left(name, 60), left(value::text, 60)),
-            'eq, ne, in, nin take texts, numbers, true, false, null (path, source, format, title: '
-            || 'texts, null); gt, gte, lt, lte a text or a number; prefix a text; like and '
-            || 'ilike a pattern that does not end in \; exists true or false.');
+            'eq, ne, in, nin take texts, numbers, true, false, null (path, source, format, title, '
+            || 'modified, published: texts, null); gt, gte, lt, lte a text or a number; prefix a text; '
+            || 'like and ilike a pattern that does not end in \; exists true or false.');
     end if;
     condition := format('(%s)', condition);
     binds := binds || array[
@@ -176,3 +186,19 @@ begin
 end
 $$;
 comment on function openbook.filter_comparison is 'One comparison. It binds the value, the name, and an object that holds the value under the name, plain and in a list.';
+
+create or replace function openbook.filter_date(name text, value jsonb) returns jsonb
+language plpgsql stable
+set search_path = openbook, pg_temp
+set timezone = 'UTC'
+as $$
+begin
+    return to_jsonb((value #>> '{}')::timestamptz);
+exception
+    when data_exception then
+        perform openbook.reject_filter(
+            format('"%s" of "%s" is no date', left(value #>> '{}', 60), name),
+            'Write 2026-11-21, 2026-11-21 08:30 or 2026-11-21T08:30+01:00; UTC without a zone.');
+end
+$$;
+comment on function openbook.filter_date is 'The moment that a text names, in UTC if it does not say otherwise.';

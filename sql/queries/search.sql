@@ -11,6 +11,7 @@ left join lateral (
     select s.rank, s.score, s.path, s.title, s.section, s.page, s.text, s.source,
            s.document_id, s.version_id, s.chunk_id, s.keyword_rank, s.dense_rank
     from openbook.search(
-        %(query)s, %(k)s::integer, %(mode)s, %(filter)s, %(collection)s, %(embedding)s) s
+        %(query)s, %(k)s::integer, %(mode)s, %(filter)s, %(collection)s, %(embedding)s, %(as_of)s,
+        %(predicate)s, %(per_document)s, %(skip)s::integer) s
     where a.searched) h on true
 order by h.rank;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -25,23 +26,31 @@ def search(
     k: int = 10,
     mode: str = "hybrid",
     filter: Mapping[str, Any] | None = None,
+    predicate: str | None = None,
     collection: str = "default",
+    as_of: datetime | None = None,
+    per_document: bool = False,
+    skip: int = 0,
     principals: Sequence[str] | None = None,
     settings: Settings | None = None,
     connection: Connection | None = None,
 ) -> list[Hit]:
     """The `k` best chunks for a query among the current documents of a collection, best first.
 
-    `mode` is `hybrid`, `dense` or `keyword`; sql/functions/filters.sql describes `filter`. Only for
-    a query whose embedding the database lacks is the embedder loaded; the embedding is then stored,
-    so that the same text can be searched in SQL. Without a `connection` one is opened.
+    `mode` is `hybrid`, `dense` or `keyword`. What `query` can ask for beside words is described in
+    sql/functions/query.sql, `filter` in filters.sql, `predicate` in predicate.sql. `as_of` searches
+    what readers saw at that time, `per_document` finds the best chunk of each document, and `skip`
+    leaves out that many hits: pages of one `k` neither skip nor repeat a hit while nothing is
+    published. Only for a query whose embedding the database lacks is the embedder loaded; the
+    embedding is then stored, so that the same text can be searched in SQL. Without a `connection`
+    one is opened.
 
     What is found is what the connection's login may read; a trusted login names the `principals`
     for whom it asks, users and groups, and finds what they and the public may read. On a connection
     that is in a transaction the names hold until its end.
 
-    Raises Rejected for a mode, filter, `k` or collection that cannot be used, and Fatal when the
-    model that serves is not the one that the settings name, or the login may not name principals.
+    Raises Rejected for parameters that cannot be used, and Fatal when the model that serves is not
+    the one that the settings name, or the login may not name principals.
     """
     settings = settings or current()
     if connection is None:
@@ -51,23 +60,30 @@ def search(
                 k=k,
                 mode=mode,
                 filter=filter,
+                predicate=predicate,
                 collection=collection,
+                as_of=as_of,
+                per_document=per_document,
+                skip=skip,
                 principals=principals,
                 settings=settings,
                 connection=own,
             )
-    query = query.encode("utf-8", "replace").decode().replace("\0", " ")
     asked = {
-        "query": query,
+        "query": storable(query),
         "k": k,
         "mode": mode,
         "filter": Jsonb(dict(filter or {})),
+        "predicate": predicate,
         "collection": collection,
+        "as_of": as_of,
+        "per_document": per_document,
+        "skip": skip,
         "embedding": None,
     }
     model, words, hits = _ask(connection, asked, principals)
     if hits is None:
-        asked["embedding"] = _embedding(settings, model, words)
+        asked["embedding"] = embedding_of(words, model, settings)
         *_, hits = _ask(connection, asked, principals)
         _remember(connection, {**asked, "model": model, "words": words})
     return hits or []
@@ -77,17 +93,32 @@ def _ask(
     connection: Connection, asked: Mapping[str, Any], principals: Sequence[str] | None
 ) -> tuple[str, str, list[Hit] | None]:
     """The serving model, the query's words, and the hits; None while the words want a vector."""
+    rows = ask(connection, "search", asked, principals)
+    model, words, searched = rows[0][:3]
+    return model, words, [Hit(*hit) for _, _, _, *hit in rows if hit[0]] if searched else None
+
+
+def ask(
+    connection: Connection,
+    name: str,
+    asked: Mapping[str, Any],
+    principals: Sequence[str] | None = None,
+) -> list[Any]:
+    """The rows of the named query, asked for these principals; raises Rejected if it cannot be."""
     try:
         with connection.transaction() if principals is not None else nullcontext():
             if principals is not None:
                 act_for(connection, principals)
-            rows = connection.execute(statement("search"), asked).fetchall()
+            return connection.execute(statement(name), asked).fetchall()
     except DataError as error:
         raise Rejected(
             error.diag.message_primary or str(error), error.diag.message_hint or ""
         ) from None
-    model, words, searched = rows[0][:3]
-    return model, words, [Hit(*hit) for _, _, _, *hit in rows if hit[0]] if searched else None
+
+
+def storable(text: str) -> str:
+    """The text without what Postgres cannot hold."""
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")
 
 
 def act_for(connection: Connection, principals: Sequence[str]) -> None:
@@ -104,7 +135,8 @@ def act_for(connection: Connection, principals: Sequence[str]) -> None:
         ) from None
 
 
-def _embedding(settings: Settings, model: str, text: str) -> HalfVector:
+def embedding_of(text: str, model: str, settings: Settings) -> HalfVector:
+    """The text's vector by the settings' embedder; raises Fatal if that is not the model."""
     embedder = _embedder(settings)
     if embedder.name != model:
         raise Fatal(
