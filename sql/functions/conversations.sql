@@ -152,8 +152,8 @@ as $$
 declare
     winners  bigint[];
 begin
-    -- The later state wins, then the longer one, then a hash: whatever the order in which the states
-    -- of a conversation arrive, the same one stays.
+    -- The longer state wins, then the later one, then a hash: whatever the order in which the states
+    -- of a conversation arrive, the same one stays. Sources' clocks are too coarse to come first.
     select array_agg(i.id) into winners
     from incoming_conversations i
     join conversations c on c.id = i.id
@@ -161,8 +161,8 @@ begin
         select count(*) as length from incoming_messages m where m.conversation_id = i.id) theirs
     cross join lateral (
         select count(*) as length from messages m where m.conversation_id = i.id) ours
-    where (coalesce(i.ended_at, c.ended_at, '-infinity'), theirs.length, i.content_hash)
-        > (coalesce(c.ended_at, i.ended_at, '-infinity'), ours.length, coalesce(c.content_hash, ''));
+    where (theirs.length, coalesce(i.ended_at, '-infinity'), i.content_hash)
+        > (ours.length, coalesce(c.ended_at, '-infinity'), coalesce(c.content_hash, ''));
 
     create temp table merge_cuts on commit drop as
     select i.conversation_id, min(i.ordinal) as ordinal

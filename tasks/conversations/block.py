@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -111,6 +112,7 @@ def submit(
 
 
 def _start(settings: Settings) -> None:
+    gc.disable()  # what a line is parsed into has no cycles, and a million tuples cost many sweeps
     parent = parent_process()
     if parent is not None:
         Thread(target=_die_with, args=(parent,), daemon=True).start()

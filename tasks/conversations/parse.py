@@ -30,6 +30,13 @@ def parse(line: bytes) -> Any:
     return value
 
 
+def parse_value(value: Any) -> Any:
+    """A JSON value that a program made, as `parse` gives it; raises Rejected likewise."""
+    if _depth(value) > DEEPEST:
+        raise _too_deep()
+    return _cleaned(value)
+
+
 def _with_surrogates(line: bytes, error: orjson.JSONDecodeError) -> Any:
     """Read again, more slowly, what may only have a surrogate without its other half."""
     told = "not UTF-8" if "UTF-8" in error.msg else error.msg.partition(":")[0]

@@ -1,0 +1,225 @@
+"""Logging from an application: the real client, a real server, and nothing that gets in its way."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from tasks.conversations.log import about, feedback, logged
+from tasks.conversations.writer import Counts, Writer
+from tasks.settings import Settings
+from tests.conversations.conftest import Log
+from tests.conversations.model_server import model_server
+
+TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with model_server() as address:
+        yield address
+
+
+@pytest.fixture
+def writer(log: Log) -> Iterator[Writer]:
+    """A writer into the test's database."""
+    made = Writer(log.settings)
+    yield made
+    made.close(0)
+
+
+@pytest.fixture
+def client(url: str, writer: Writer) -> openai.OpenAI:
+    return logged(openai.OpenAI(base_url=url, api_key="k", max_retries=0), writer)
+
+
+def say(client: openai.OpenAI, *messages: Any, **options: Any) -> Any:
+    return client.chat.completions.create(model="m", messages=list(messages), **options)
+
+
+def user(text: str) -> Any:
+    return {"role": "user", "content": text}
+
+
+def test_a_call_is_logged_with_what_was_measured_and_said_about_it(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    with about(user="anna", tenant="acme", conversation="c-4", tags=("beta",), chunk_ids=[3, 5]):
+        answer = say(client, {"role": "system", "content": "Be kind."}, user("Hello"))
+    assert answer.choices[0].message.content == "You said: Hello"
+    assert writer.flush()
+    assert log.said() == [
+        ("system", "Be kind."), ("user", "Hello"), ("assistant", "You said: Hello"),
+    ]  # fmt: skip
+    measured = "external_id, model, input_tokens, output_tokens, latency_ms >= 0, chunk_ids"
+    assert log.said(measured)[-1] == (answer.id, "m-1", 11, 7, True, [3, 5])
+    assert log.ask("select external_id, format, tags from conversations") == [
+        ("c-4", "log", ["beta"])
+    ]
+    assert "anna" not in str(log.ask("select c::text from conversations c"))
+    assert writer.counts == Counts(logged=1)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_that_go_on_from_each_other_are_one_conversation(
+    log: Log, client: openai.OpenAI, writer: Writer, stream: bool
+) -> None:
+    first = say(client, user("Weather?"), tools=TOOLS, stream=stream)
+    call: Any = {"id": "call_1", "type": "function",
+                 "function": {"name": "weather", "arguments": '{"city": "Kiel"}'}}  # fmt: skip
+    if stream:
+        assert len(list(first)) == 3
+    else:
+        call = first.choices[0].message.tool_calls[0].model_dump()
+    assistant = {"role": "assistant", "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "Sunny"}
+    second = say(client, user("Weather?"), assistant, result, tools=TOOLS, stream=stream)
+    if stream:
+        assert "".join(c.choices[0].delta.content for c in second if c.choices) == "You said: Sunny"
+    assert writer.flush()
+    assert log.said("role, content, tool_calls->0->'function'->>'arguments', tool_call_id") == [
+        ("user", "Weather?", None, None),
+        ("assistant", None, '{"city": "Kiel"}', None),
+        ("tool", "Sunny", None, "call_1"),
+        ("assistant", "You said: Sunny", None, None),
+    ]
+    assert log.ask("select count(*), min(tools->0->'function'->>'name') from conversations") == [
+        (1, "weather")
+    ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_responses_are_logged_and_chained(
+    log: Log, client: openai.OpenAI, writer: Writer, stream: bool
+) -> None:
+    first: Any = client.responses.create(model="m", input="Hello", stream=stream)
+    identity = first.id if not stream else list(first)[-1].response.id
+    second: Any = client.responses.create(
+        model="m", input="More", previous_response_id=identity, stream=stream
+    )
+    if stream:
+        list(second)
+    assert writer.flush()
+    assert [content for _, content in log.said()] == [
+        "Hello", "You said: Hello", "More", "You said: More",
+    ]  # fmt: skip
+
+
+def test_the_asynchronous_client_is_logged_too(log: Log, url: str, writer: Writer) -> None:
+    async def talk() -> None:
+        client = logged(openai.AsyncOpenAI(base_url=url, api_key="k"), writer)
+        with about(conversation="c-1"):
+            await client.chat.completions.create(model="m", messages=[user("One")])
+        with about(conversation="c-2"):
+            stream = await client.chat.completions.create(
+                model="m", messages=[user("Two")], stream=True
+            )
+            async for _ in stream:
+                pass
+        await client.responses.create(model="m", input="Three")
+
+    asyncio.run(talk())
+    assert writer.flush()
+    assert sorted(content for role, content in log.said() if role == "user") == [
+        "One", "Three", "Two",
+    ]  # fmt: skip
+
+
+def test_a_stream_that_is_left_early_is_logged_as_far_as_it_came(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    stream = say(client, user("Hello"), stream=True)
+    next(stream)
+    stream.close()
+    assert writer.flush()
+    assert log.said()[-1] == ("assistant", "You said")
+
+
+def test_a_message_that_is_appended_after_the_call_was_not_said_in_it(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    messages = [user("Hello")]
+    client.chat.completions.create(model="m", messages=messages)
+    messages.append(user("Later"))
+    assert writer.flush()
+    assert len(log.said()) == 2
+
+
+def test_feedback_finds_the_answer_or_the_conversation(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    with about(conversation="c-4"):
+        answer = say(client, user("Hello"))
+    feedback(answer.id, "thumb", -1, comment="rude", writer=writer)
+    feedback(answer.id, "correction", alternative="Good day", writer=writer)
+    feedback("c-4", "score", 3, writer=writer)
+    feedback("nobody knows this", "thumb", 1, writer=writer)
+    assert writer.flush()
+    assert log.ask(
+        "select ordinal, kind, value, comment, alternative->>'content' from feedback order by id"
+    ) == [
+        (2, "thumb", -1, "rude", None),
+        (2, "correction", None, None, "Good day"),
+        (None, "score", 3, None, None),
+    ]
+    assert writer.counts == Counts(logged=4, failed=1)
+
+
+def test_a_call_that_fails_raises_as_ever_and_is_not_logged(
+    client: openai.OpenAI, writer: Writer
+) -> None:
+    with pytest.raises(openai.BadRequestError):
+        say(client, user("fail"))
+    assert writer.counts == Counts()
+
+
+def test_without_a_database_the_application_goes_on_and_drops_are_counted(
+    url: str, tmp_path: Path
+) -> None:
+    away = Settings(home=tmp_path, database_url="postgresql://nobody@127.0.0.1:1/none")
+    writer = Writer(away, capacity=3)
+    client = logged(openai.OpenAI(base_url=url, api_key="k"), writer)
+    for _ in range(8):
+        assert say(client, user("Hello")).choices
+    assert not writer.flush(0.1)
+    writer.close(0.1)
+    assert writer.counts.logged == 0
+    assert writer.counts.dropped == 8
+
+
+def test_what_cannot_be_understood_costs_nothing_but_itself(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    raw = client.chat.completions.with_raw_response.create(model="m", messages=[user("Raw")])
+    assert raw.parse().choices
+    say(client, user("Hello"), extra_body={"x": 1})
+    assert writer.flush()
+    assert writer.counts.logged == 1
+
+
+def test_a_process_that_ends_flushes_what_it_has(log: Log, url: str) -> None:
+    program = (
+        "import openai, sys; from tasks.conversations.log import logged;"
+        "client = logged(openai.OpenAI(base_url=sys.argv[1], api_key='k'));"
+        "client.chat.completions.create("
+        "model='m', messages=[{'role': 'user', 'content': 'Last words'}])"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, url],
+        cwd=ROOT,
+        check=True,
+        env={
+            "OPENBOOK_DATABASE_URL": str(log.settings.database_url),
+            "OPENBOOK_HOME": str(log.settings.home),
+            "PYTHONPATH": str(ROOT),
+        },
+    )
+    assert log.said()[0] == ("user", "Last words")
