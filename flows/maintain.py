@@ -15,6 +15,7 @@ from flows.differences import differences
 from flows.ingest import ingest, may_pass
 from tasks.conversations.forget import expire as expire_conversations
 from tasks.database import connect, hold
+from tasks.datasets.export import remove_stale
 from tasks.embedders import open_embedder
 from tasks.errors import OpenbookError, Retryable
 from tasks.ingest.embed import embed, serving_model
@@ -64,6 +65,7 @@ def maintain(retention_days: float | None = None, grace_days: float = 1.0) -> di
         if settings.conversation_days is not None:
             kept = timedelta(days=settings.conversation_days)
             removed |= asdict(expire_conversations(connection, kept))
+        remove_stale(connection)
         dropped = drop_retired(connection, timedelta(days=days))
         findings, failures = mend(connection, verify(connection))
         report = {

@@ -47,6 +47,9 @@ declare
     said       constant text[] := array['conversations', 'messages', 'feedback', 'load_files'];
     erased     constant text[] := array['load_rejections', 'forgotten_conversations', 'erasures'];
     measured   constant text[] := array['golden_sets', 'evaluations', 'evaluation_figures'];
+    curated    constant text[] := array[
+        'datasets', 'dataset_versions', 'dataset_examples', 'dataset_funnel', 'dataset_exclusions'];
+    made       constant text[] := array['examples', 'dataset_exports'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
@@ -75,7 +78,7 @@ begin
         from (values
             ('openbook_owner', 'all', null),
             ('openbook_ingest', 'select, insert, update, delete',
-             documents || engine || said || erased),
+             documents || engine || said || erased || curated || made),
             ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models']),
@@ -86,6 +89,11 @@ begin
              ' input_tokens, output_tokens, latency_ms, chunk_ids, said_at)', array['messages']),
             ('openbook_analyst', 'select (id, conversation_id, ordinal, kind, value, given_at)',
              array['feedback']),
+            ('openbook_analyst', 'select', curated),
+            ('openbook_analyst', 'select (id, recipe, conversation_id, rejected_id, sha256, tokens,'
+             ' turns, language, flags, personal, ordinals, chunk_ids)', array['examples']),
+            ('openbook_trainer', 'select, insert, update, delete', curated || made),
+            ('openbook_trainer', 'select', array['golden_questions']),
             ('openbook_trainer', 'select',
              documents || version || said || measured || array['models', 'runs']),
             ('openbook_engine', 'select', documents || engine || rights || array['models']),
@@ -99,7 +107,7 @@ begin
         from (values
             ('openbook_owner', null), ('openbook_ingest', null), ('openbook_engine', null),
             ('openbook_search', searching || naming), ('openbook_analyst', searching),
-            ('openbook_trainer', searching)
+            ('openbook_trainer', searching || array['split_of'])
         ) as r (role, functions)
         join pg_roles g on g.rolname = r.role
         join pg_proc f on f.pronamespace = 'openbook'::regnamespace

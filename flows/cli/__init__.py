@@ -4,7 +4,17 @@ Exit codes: 0 done, 1 something was rejected or failed (and is named), 2 wrong u
 loaded by the command that needs them, so that `openbook search` answers at once.
 """
 
-from flows.cli import books, conversations, evaluate, rights, search, serve, upkeep
+from flows.cli import books, conversations, datasets, evaluate, rights, search, serve, upkeep
 from flows.cli.group import main
 
-__all__ = ["books", "conversations", "evaluate", "main", "rights", "search", "serve", "upkeep"]
+__all__ = [
+    "books",
+    "conversations",
+    "datasets",
+    "evaluate",
+    "main",
+    "rights",
+    "search",
+    "serve",
+    "upkeep",
+]

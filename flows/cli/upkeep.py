@@ -38,6 +38,7 @@ def forget(
     from tasks.conversations.forget import forget_conversation, forget_user
     from tasks.conversations.pseudonyms import pseudonyms
     from tasks.database import connect
+    from tasks.datasets.export import remove_stale
     from tasks.upkeep.forget import forget as remove
 
     settings = current()
@@ -49,12 +50,15 @@ def forget(
         for name in conversations:
             erasure = forget_conversation(connection, pseudonyms(settings), name)
             removals[f"conversation {name}"] = asdict(erasure)
+        removed = remove_stale(connection)
     if as_json:
         print_json(removals)
         return
     for what, removal in removals.items():
         counts = ", ".join(f"{count:,} {name}" for name, count in removal.items() if count)
         click.echo(f"{what}: removed {counts or 'nothing, since nothing was there'}")
+    for folder in removed:
+        click.echo(f"{folder}: removed, since it held what is forgotten; export it again")
 
 
 @main.command()

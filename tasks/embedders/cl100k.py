@@ -38,6 +38,11 @@ class Cl100kTokenizer:
         """The [start, end) character span of each token of each text."""
         return [_spans(text) for text in texts]
 
+    def count(self, text: str) -> int:
+        """How many tokens the text has."""
+        encoding, _ = _vocabulary()
+        return len(encoding.encode_ordinary(text))
+
 
 def _spans(text: str) -> Spans:
     encoding, lengths = _vocabulary()

@@ -1,0 +1,61 @@
+-- Datasets: which split a group is in, and what happens to versions when a conversation is deleted.
+
+create or replace function openbook.split_of(
+    split_key text, split_group text, validation double precision, test double precision)
+returns text
+language sql immutable parallel safe
+set search_path = openbook, public, pg_temp
+as $$
+    select case
+        when place < test then 'test'
+        when place < test + validation then 'validation'
+        else 'train' end
+    from (
+        select ('x' || left(encode(sha256(convert_to(split_key || chr(31) || split_group, 'UTF8')), 'hex'), 8))
+            ::bit(32)::bigint / 4294967296.0::double precision as place) h;
+$$;
+comment on function openbook.split_of is 'The split of a group: a keyed hash of its name, so that it never changes while the key and the shares stay.';
+
+create or replace function openbook.forget_examples() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    lost  bigint[];
+begin
+    -- A version that is being made holds this lock shared: it is finished first, and then found.
+    perform pg_advisory_xact_lock(hashtext('openbook.datasets'));
+    select array_agg(e.id) into lost
+    from examples e
+    where e.conversation_id in (select gone.id from gone)
+       or e.rejected_id in (select gone.id from gone);
+
+    with removed as (
+        delete from dataset_examples d where d.example_id = any (lost) returning d.version_id
+    ), counted as (
+        select removed.version_id, count(*) as examples from removed group by 1
+    ), marked as (
+        update dataset_versions v
+        set tainted_at = coalesce(v.tainted_at, now()),
+            forgotten_examples = v.forgotten_examples + counted.examples
+        from counted
+        where v.id = counted.version_id
+    )
+    update dataset_exports x
+    set stale_at = coalesce(x.stale_at, now())
+    where x.version_id in (select counted.version_id from counted);
+
+    delete from examples e where e.id = any (lost);
+    delete from dataset_exclusions x
+    where x.conversation_id in (select gone.id from gone);
+    update dataset_exclusions x set because_of = null
+    where x.because_of in (select gone.id from gone);
+    return null;
+end
+$$;
+comment on function openbook.forget_examples is 'Trigger: examples go with their conversation; versions that held them are marked as tainted, and their exported files as stale.';
+
+create or replace trigger forget_examples
+after delete on openbook.conversations
+referencing old table as gone
+for each statement execute function openbook.forget_examples();

@@ -1,0 +1,1 @@
+"""Logged conversations to immutable dataset versions."""

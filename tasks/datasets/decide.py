@@ -1,0 +1,185 @@
+"""Which examples come into a version and which split each is in; why the others do not.
+
+Everything is decided in one transaction over temporary tables: `chosen` conversations, their
+`drafted` examples, the `curated` rows with the step and reason of each that falls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from psycopg import Connection
+
+from tasks.database import query
+from tasks.datasets.decontaminate import golden_overlap, held_out_share
+from tasks.datasets.dedupe import PERMUTATIONS, clusters
+from tasks.datasets.example import Draft, Recipe, make_examples
+from tasks.datasets.spec import SPLITS, Spec
+from tasks.datasets.store import store_examples
+from tasks.datasets.words import words
+
+_OWNERSHIP_SIMILARITY = 0.7
+"""Held-out examples own what is this similar even where near-duplicates may stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """One line of the funnel: how many examples fell at a step, for a reason."""
+
+    step: str
+    reason: str
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a version would be: `content_sha256` covers every split; tokens are the training's."""
+
+    content_sha256: bytes
+    examples: int
+    tokens: int
+    splits: dict[str, int]
+    golden: tuple[bytes, ...]
+    conversations: int
+    funnel: tuple[Fall, ...]
+
+
+def decide(
+    connection: Connection, spec: Spec, recipe: Recipe, drafts: Sequence[Draft] | None
+) -> Decision:
+    """Fill `curated` from `chosen` and the stored examples; what a version of it would be.
+
+    `drafts` are those of a kind that is not one example a conversation; None for the one that is.
+    """
+    golden = _golden_questions(connection)
+    connection.execute(
+        query("curate_drafted"),
+        {
+            "recipe": recipe.name,
+            "by_draft": drafts is not None,
+            "states": [draft.state for draft in drafts or ()],
+            "key": spec.split.key,
+            "validation": spec.split.validation,
+            "test": spec.split.test,
+        },
+    )
+    connection.execute("analyze drafted")
+    _measure(connection, spec, golden)
+    connection.execute(
+        query("curate_rows"),
+        {
+            "exclude_refusals": spec.quality.exclude_refusals,
+            "exclude_errors": spec.quality.exclude_errors,
+            "languages": list(spec.quality.languages),
+            "min_tokens": spec.quality.min_tokens,
+            "max_tokens": spec.quality.max_tokens,
+            "min_turns": spec.quality.min_turns,
+            "exclude_negative": spec.quality.exclude_negative and spec.kind != "preference",
+            "require_positive": spec.quality.require_positive,
+            "min_score": spec.quality.min_score,
+            "test_share": spec.decontaminate.test_share or 2.0,
+        },
+    )
+    connection.execute("analyze curated")
+    connection.execute(
+        query("curate_duplicates"), {"exact": spec.dedupe.exact, "near": spec.dedupe.near > 0}
+    )
+    if spec.balance.per_user is not None or spec.balance.per_tag is not None:
+        connection.execute(
+            query("curate_balance"),
+            {"per_user": spec.balance.per_user, "per_tag": spec.balance.per_tag},
+        )
+    if spec.mix is not None:
+        connection.execute(query("curate_mix"), {"share": spec.mix.share})
+    return _decided(connection, recipe, golden)
+
+
+def golden_recipe(recipe: Recipe) -> str:
+    """The recipe's name for golden questions, which no redaction touches."""
+    return f"golden-{recipe.name}"
+
+
+def _golden_questions(connection: Connection) -> list[str]:
+    rows = connection.execute("select distinct question from openbook.golden_questions order by 1")
+    return [row[0] for row in rows]
+
+
+def _measure(connection: Connection, spec: Spec, golden: Sequence[str]) -> None:
+    """Fill `measured`: each draft's near-duplicates, and its overlap with what is held out."""
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(query("curate_drafted_words")).fetchall()
+    held_out = np.array([row[0] for row in rows], np.bool_)
+    flat = np.frombuffer(b"".join(row[1] for row in rows), "<u4").astype(np.uint32)
+    sizes = np.array([len(row[1]) // 4 for row in rows], np.int64)
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])) if len(rows) else sizes
+    signed = np.frombuffer(b"".join(row[2] for row in rows), "<u2").astype(np.uint16)
+    del rows
+    labels = clusters(signed.reshape(-1, PERMUTATIONS), spec.dedupe.near or _OWNERSHIP_SIMILARITY)
+    asked = [words([question]) for question in golden] if spec.decontaminate.golden else []
+    ngram = spec.decontaminate.ngram
+    found = golden_overlap(flat, starts, asked, ngram) >= 0
+    shares = held_out_share(flat, starts, held_out, ngram)
+    connection.execute(
+        "create temporary table measured (ordinal integer, cluster integer, golden boolean,"
+        " overlap double precision) on commit drop"
+    )
+    with (
+        connection.cursor() as cursor,
+        cursor.copy("copy measured from stdin (format binary)") as copy,
+    ):
+        copy.set_types(["int4", "int4", "bool", "float8"])
+        for row in zip(
+            range(1, len(sizes) + 1), labels.tolist(), found.tolist(), shares.tolist(), strict=True
+        ):
+            copy.write_row(row)
+    connection.execute("analyze measured")
+
+
+def _decided(connection: Connection, recipe: Recipe, golden: Sequence[str]) -> Decision:
+    questions = _keep_golden(connection, recipe, golden)
+    row = connection.execute(
+        query("curate_content"), {"golden": golden_recipe(recipe), "questions": questions}
+    ).fetchone()
+    total = connection.execute("select count(*) from chosen where not general").fetchone()
+    assert row is not None
+    assert total is not None
+    content_sha256, examples, tokens, *counts, _ = row
+    falls = connection.execute(query("curate_funnel")).fetchall()
+    return Decision(
+        content_sha256=content_sha256,
+        examples=examples,
+        tokens=tokens,
+        splits=dict(zip(SPLITS, counts, strict=True)),
+        golden=tuple(questions),
+        conversations=total[0],
+        funnel=tuple(Fall(*fall) for fall in falls),
+    )
+
+
+def _keep_golden(connection: Connection, recipe: Recipe, golden: Sequence[str]) -> list[bytes]:
+    """Keep the golden questions as examples, which never train; the hashes of their bodies."""
+    bodies = {hashlib.sha256(_asked(question).encode()).digest(): question for question in golden}
+    name = golden_recipe(recipe)
+    known = connection.execute(
+        "select sha256 from openbook.examples"
+        " where conversation_id is null and recipe = %s and sha256 = any (%s)",
+        [name, list(bodies)],
+    ).fetchall()
+    missing = [bodies[one] for one in bodies.keys() - {bytes(row[0]) for row in known}]
+    if missing:
+        plain = Recipe("sft", (), recipe.model)
+        drafts = [Draft(0, b"", json.loads(_asked(question)), ()) for question in missing]
+        store_examples(connection, plain, make_examples(drafts, plain), golden=name)
+    return sorted(bodies)
+
+
+def _asked(question: str) -> str:
+    return json.dumps(
+        {"messages": [{"role": "user", "content": question}]},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )

@@ -1,0 +1,145 @@
+"""From what was logged to an example: redacted, checked, measured. Pure, a batch at a time.
+
+Everything here depends on one conversation alone, so that it is computed when the conversation is
+first seen and kept; what depends on the other conversations is decided anew for each version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from tasks.datasets.dedupe import signatures
+from tasks.datasets.quality import flags
+from tasks.datasets.redact import redact_values
+from tasks.datasets.shape import Body, texts_of
+from tasks.datasets.spec import Kind, Spec
+from tasks.datasets.tokens import counter
+from tasks.datasets.validate import faults
+from tasks.datasets.words import Words, language, words
+
+EXAMPLE_VERSION = 1
+"""Raised whenever the same conversation would become another example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An example before it is made: its body as logged, and where it comes from.
+
+    `state` changes whenever the conversation or its corrections do. `rejected_id` is the second
+    conversation of a pair whose answers come from two. `note` is a reason not to use it.
+    """
+
+    conversation_id: int
+    state: bytes
+    body: Body
+    ordinals: tuple[int, ...]
+    chunk_ids: tuple[int, ...] = ()
+    rejected_id: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An example as it is stored. `words` and `signature` are little-endian bytes."""
+
+    draft: Draft
+    body: str
+    sha256: bytes
+    text_sha256: bytes
+    tokens: int
+    turns: int
+    language: str | None
+    flags: tuple[str, ...]
+    personal: Mapping[str, int] = field(default_factory=dict)
+    words: bytes = b""
+    signature: bytes = b""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What of a spec decides how an example is made; equal recipes share their examples."""
+
+    kind: Kind
+    redact: tuple[str, ...]
+    model: str
+    details: str = ""
+
+    @classmethod
+    def of(cls, spec: Spec) -> Recipe:
+        """The spec's recipe."""
+        details = ""
+        if spec.kind == "sft":
+            details = f"corrections={spec.quality.corrections}"
+        elif spec.kind == "raft":
+            details = json.dumps(
+                [spec.raft.distractors, spec.raft.without_oracle, spec.raft.answers]
+            )
+        return cls(spec.kind, spec.redact, spec.model, details)
+
+    @cached_property
+    def name(self) -> str:
+        """Identifies it; the same for models that count alike."""
+        parts = [self.kind, EXAMPLE_VERSION, self.redact, counter(self.model).name, self.details]
+        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+        return f"{self.kind}-{digest}"
+
+
+def make_examples(drafts: Sequence[Draft], recipe: Recipe) -> list[Example]:
+    """Redact, check and measure each draft."""
+    made = [_make(draft, recipe) for draft in drafts]
+    signed = signatures([said for _, said in made])
+    return [
+        _signed(example, said, signature.astype("<u2").tobytes())
+        for (example, said), signature in zip(made, signed, strict=True)
+    ]
+
+
+def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
+    redacted, personal = redact_values(draft.body, recipe.redact)
+    body = json.dumps(redacted, ensure_ascii=False, separators=(",", ":"))
+    texts = texts_of(redacted)
+    said = words(texts)
+    messages = redacted["messages"] if "messages" in redacted else redacted["input"]["messages"]
+    found = [draft.note] if draft.note else []
+    found += [] if recipe.kind == "preference" else flags(messages)
+    found += [f"invalid: {fault}" for fault in faults(redacted, recipe.kind)]
+    count = counter(recipe.model)
+    example = Example(
+        draft=draft,
+        body=body,
+        sha256=hashlib.sha256(body.encode()).digest(),
+        text_sha256=hashlib.sha256("\0".join(texts).casefold().encode()).digest(),
+        tokens=count.count_messages(_counted(redacted, messages)),
+        turns=sum(one["role"] == "assistant" for one in messages),
+        language=language(said),
+        flags=tuple(found),
+        personal=dict(personal),
+    )
+    return example, said
+
+
+def _counted(body: Body, messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The texts whose tokens are paid for: contents, tool calls, tools, answers."""
+    texts = [str(one.get("content") or "") for one in messages]
+    texts += [
+        f"{call.get('function', {}).get('name')} {call.get('function', {}).get('arguments')}"
+        for one in messages
+        for call in one.get("tool_calls") or ()
+    ]
+    tools = body.get("tools") or body.get("input", {}).get("tools")
+    if tools:
+        texts.append(json.dumps(tools, ensure_ascii=False))
+    for side in ("preferred_output", "non_preferred_output"):
+        texts += [str(one.get("content") or "") for one in body.get(side) or ()]
+    return texts
+
+
+def _signed(example: Example, said: Words, signature: bytes) -> Example:
+    from dataclasses import replace
+
+    return replace(example, words=said.astype("<u4").tobytes(), signature=signature)

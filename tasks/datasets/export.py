@@ -1,0 +1,176 @@
+"""A version's files: one a split, and a manifest that is written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from psycopg import Connection
+
+from tasks.database import query
+from tasks.datasets.validate import file_faults
+from tasks.datasets.versions import find_version
+from tasks.errors import Rejected
+
+Format = Literal["jsonl", "parquet"]
+MANIFEST = "manifest.json"
+_ROWS_A_GROUP = 10_000
+
+
+def export(
+    connection: Connection, name: str, folder: Path, file_format: Format = "jsonl"
+) -> dict[str, Any]:
+    """Write the files of a version into a folder; the manifest, which is there when all is.
+
+    JSONL files hold one example a line, as providers take it; Parquet files hold it with its hash,
+    tokens, conversation, messages and chunks. The same version gives the same bytes.
+
+    Raises Rejected where the folder holds anything but an earlier export, or when the extra for
+    Parquet is not installed.
+    """
+    version = find_version(connection, name)
+    if file_format == "parquet" and find_spec("pyarrow") is None:
+        raise Rejected(
+            "Parquet needs pyarrow, which is not installed",
+            "Install it with: pip install openbook[datasets]",
+        )
+    _make_room(folder)
+    connection.execute(
+        query("export_register"),
+        {"version": version["version_id"], "folder": str(folder), "host": socket.gethostname()},
+    )
+    connection.commit()  # what is written is known before it is there
+    write = _write_parquet if file_format == "parquet" else _write_lines
+    files = []
+    for split in ("train", "validation", "test", "golden"):
+        if version["splits"].get(split):
+            file = folder / f"{split}.{file_format}"
+            _at_once(file, partial(write, connection, version, split))
+            files.append(_entry(file, split, version["splits"][split]))
+    manifest = {
+        "dataset": version["dataset"],
+        "version": version["version"],
+        "kind": version["kind"],
+        "content_sha256": version["content_sha256"],
+        "model": version["model"],
+        "tokens": version["tokens"],
+        "tokenizer": version["tokenizer"],
+        "tokens_exact": version["tokens_exact"],
+        "files": files,
+        "problems": [
+            f"{one['file']}: {fault}"
+            for one in files
+            if one["split"] in ("train", "validation") and file_format == "jsonl"
+            for fault in file_faults(
+                one["examples"] if one["split"] == "train" else 10, one["bytes"]
+            )
+        ],
+        "spec": version["spec"],
+    }
+    _at_once(folder / MANIFEST, lambda path: path.write_text(_as_text(manifest), encoding="utf-8"))
+    return manifest
+
+
+def remove_stale(connection: Connection) -> list[str]:
+    """Remove this machine's files that hold what was forgotten since; their folders.
+
+    What remains of a version can be exported anew.
+    """
+    removed = []
+    host = {"host": socket.gethostname()}
+    for export_id, folder in connection.execute(query("export_stale"), host).fetchall():
+        for name in _names():
+            (Path(folder) / name).unlink(missing_ok=True)
+        connection.execute("delete from openbook.dataset_exports where id = %s", [export_id])
+        removed.append(folder)
+    return removed
+
+
+def _names() -> Iterator[str]:
+    yield MANIFEST  # the first to go: without it the folder is no export
+    for split in ("train", "validation", "test", "golden"):
+        for ending in ("jsonl", "parquet"):
+            yield f"{split}.{ending}"
+            yield f".{split}.{ending}.partial"
+
+
+def _make_room(folder: Path) -> None:
+    if folder.is_dir() and any(one.name not in set(_names()) for one in folder.iterdir()):
+        raise Rejected(f"{folder} holds other files", "Name a new folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _names():
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise Rejected(f"{folder} cannot be written: {error.strerror}", "Name another.") from None
+
+
+def _at_once(file: Path, write: Callable[[Path], object]) -> None:
+    """Let the file appear when it is whole and on the disk."""
+    unfinished = file.with_name(f".{file.name}.partial")
+    write(unfinished)
+    descriptor = os.open(unfinished, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    unfinished.replace(file)
+
+
+def _write_lines(connection: Connection, version: dict[str, Any], split: str, path: Path) -> None:
+    """The lines as they are stored, in the order of their hashes.
+
+    No JSON text holds a control character, so none needs the quotes of CSV.
+    """
+    values = {"version": version["version_id"], "split": split}
+    with (
+        path.open("wb") as file,
+        connection.cursor() as cursor,
+        cursor.copy(query("export_lines"), values) as copy,
+    ):
+        for block in copy:
+            file.write(block)
+
+
+def _write_parquet(connection: Connection, version: dict[str, Any], split: str, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([
+        ("sha256", pa.string()), ("body", pa.string()), ("tokens", pa.int32()),
+        ("language", pa.string()), ("conversation_id", pa.int64()),
+        ("ordinals", pa.list_(pa.int32())), ("chunk_ids", pa.list_(pa.int64())),
+    ])  # fmt: skip
+    values = {"version": version["version_id"], "split": split}
+    with (
+        pq.ParquetWriter(path, schema, compression="zstd") as writer,
+        connection.cursor("export") as cursor,
+    ):
+        cursor.itersize = _ROWS_A_GROUP
+        cursor.execute(query("export_rows"), values)
+        while rows := cursor.fetchmany(_ROWS_A_GROUP):
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def _entry(file: Path, split: str, examples: int) -> dict[str, Any]:
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return {
+        "file": file.name,
+        "split": split,
+        "examples": examples,
+        "bytes": file.stat().st_size,
+        "sha256": digest,
+    }
+
+
+def _as_text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True, default=str) + "\n"

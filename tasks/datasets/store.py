@@ -1,0 +1,151 @@
+"""Examples are made once: those that a recipe has not made yet, by every core, and kept."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby, islice
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from tasks.database import connect, query
+from tasks.datasets.example import Draft, Example, Recipe, make_examples
+from tasks.datasets.shape import Message, chat_example
+from tasks.settings import Settings
+
+_AT_ONCE = 1_000
+_WORTH_A_POOL = 4 * _AT_ONCE
+
+State = tuple[int, bytes]
+
+
+def make_missing(
+    connection: Connection, recipe: Recipe, settings: Settings | None, corrections: bool
+) -> int:
+    """Make and keep the supervised examples of the temporary table `chosen`; how many were made.
+
+    With settings, many are made by child processes that commit what they made at once; without,
+    in this transaction, which may then be rolled back.
+    """
+    missing = connection.execute(query("curate_missing"), {"recipe": recipe.name}).fetchall()
+    batches = list(_batched([(int(row[0]), bytes(row[1])) for row in missing]))
+    if settings is None or len(missing) < _WORTH_A_POOL:
+        for batch in batches:
+            make_batch(connection, recipe, batch, corrections)
+        return len(missing)
+    context = multiprocessing.get_context("spawn")
+    workers = min(settings.parse_workers, len(batches))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet) as pool:
+        jobs = [pool.submit(_make_apart, settings, recipe, batch, corrections) for batch in batches]
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return len(missing)
+
+
+def _quiet() -> None:
+    """Let the parent decide when to stop: it is told by the same keystroke."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _make_apart(
+    settings: Settings, recipe: Recipe, batch: Sequence[State], corrections: bool
+) -> None:
+    with connect(settings, application_name="openbook curate") as connection:
+        make_batch(connection, recipe, batch, corrections)
+
+
+def make_batch(
+    connection: Connection, recipe: Recipe, batch: Sequence[State], corrections: bool
+) -> None:
+    """Make and store the supervised example of each conversation that is still there."""
+    drafts = list(supervised_drafts(connection, batch, corrections))
+    store_examples(connection, recipe, make_examples(drafts, recipe))
+
+
+def supervised_drafts(
+    connection: Connection, batch: Sequence[State], corrections: bool
+) -> Iterator[Draft]:
+    """One draft a conversation."""
+    states = dict(batch)
+    ids = {"ids": list(states)}
+    replaced: dict[int, dict[int, Any]] = {}
+    if corrections:
+        for conversation_id, ordinal, alternative in connection.execute(
+            query("curate_corrections"), ids
+        ):
+            replaced.setdefault(conversation_id, {})[ordinal] = alternative
+    for conversation_id, tools, messages in read_conversations(connection, list(states)):
+        body, ordinals = chat_example(messages, tools, replaced.get(conversation_id))
+        chunks = [chunk for one in messages for chunk in one.chunk_ids]
+        yield Draft(conversation_id, states[conversation_id], body, tuple(ordinals), tuple(chunks))
+
+
+def read_conversations(
+    connection: Connection, ids: Sequence[int]
+) -> Iterator[tuple[int, list[dict[str, Any]] | None, list[Message]]]:
+    """The id, the declared tools and the messages in order of each conversation that has any."""
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(query("curate_conversations"), {"ids": list(ids)}).fetchall()
+    for (conversation_id,), group in groupby(rows, key=lambda row: row[:1]):
+        found = list(group)
+        messages = [
+            Message(ordinal, role, content, calls, call_id, name, weight, tuple(chunks or ()))
+            for _, _, ordinal, role, content, calls, call_id, name, weight, chunks in found
+        ]
+        yield conversation_id, found[0][1], messages
+
+
+def store_examples(
+    connection: Connection,
+    recipe: Recipe,
+    examples: Iterable[Example],
+    golden: str | None = None,
+) -> None:
+    """Keep the examples; those that are kept already stay as they are.
+
+    `golden` is the recipe's name under which golden questions, which nobody logged, are kept.
+    """
+    connection.execute("drop table if exists pg_temp.made")
+    connection.execute(
+        "create temporary table made (like openbook.examples including defaults) on commit drop"
+    )
+    connection.execute("alter table made alter id drop not null, alter made_at drop not null")
+    columns = (
+        "recipe, conversation_id, rejected_id, state, sha256, text_sha256, tokens, turns, language,"
+        " flags, personal, ordinals, chunk_ids, words, signature, body"
+    )
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy made ({columns}) from stdin (format binary)".encode()) as copy,
+    ):
+        copy.set_types([
+            "text", "int8", "int8", "bytea", "bytea", "bytea", "int4", "int4", "text",
+            "text[]", "jsonb", "int4[]", "int8[]", "bytea", "bytea", "text",
+        ])  # fmt: skip
+        for one in examples:
+            draft = one.draft
+            copy.write_row((
+                golden or recipe.name, None if golden else draft.conversation_id,
+                draft.rejected_id, draft.state, one.sha256, one.text_sha256, one.tokens, one.turns,
+                one.language, list(one.flags), Jsonb(dict(one.personal)), list(draft.ordinals),
+                list(draft.chunk_ids), one.words, one.signature, one.body,
+            ))  # fmt: skip
+    connection.execute(
+        f"insert into openbook.examples ({columns}) select {columns} from made "  # noqa: S608
+        "on conflict do nothing".encode()
+    )
+
+
+def _batched(states: Sequence[State]) -> Iterator[list[State]]:
+    remaining = iter(states)
+    while batch := list(islice(remaining, _AT_ONCE)):
+        yield batch

@@ -1,0 +1,236 @@
+"""A version: what comes in, what falls and why, and that it never changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.datasets.versions import compare, describe, explain, find_version
+from tasks.errors import Rejected
+from tests.datasets.conftest import Log
+
+ALL = "quality: {min_tokens: 1}\n"
+
+
+def test_a_version_counts_its_splits_its_tokens_and_its_price(log: Log) -> None:
+    log.grow(60)
+    report = log.curate().as_json()
+    assert sum(report["splits"].values()) == report["examples"] == 60
+    assert report["splits"].keys() == {"train", "validation", "test"}
+    assert min(report["splits"].values()) > 0
+    assert (report["dataset"], report["version"], report["funnel"]) == ("support", 1, [])
+    assert report["usd"] == pytest.approx(report["tokens"] * report["epochs"] * 5 / 1e6, abs=1e-4)
+    assert len(report["content_sha256"]) == 64
+
+
+def test_the_same_log_and_spec_give_the_same_version(log: Log) -> None:
+    log.grow(20)
+    first, again = log.curate(), log.curate()
+    assert (first.created, again.created) == (True, False)
+    assert again.version == first.version
+    assert again.decision == first.decision
+
+
+def test_another_spec_over_the_same_examples_is_another_version(log: Log) -> None:
+    log.grow(20)
+    log.curate()
+    assert log.curate("trigger: {new_examples: 7}\n").version == 2
+    found = compare(log.connection, "support@1", "support@2")
+    assert (found["added"], found["removed"], found["kept"]) == (0, 0, 20)
+    assert found["spec"] == [{"field": "trigger.new_examples", "from": 100, "to": 7}]
+
+
+def test_equal_logs_in_another_order_have_equal_hashes(log: Log) -> None:
+    said = [(log.text(), log.text()) for _ in range(30)]
+    for place, one in enumerate(said):
+        log.say(*one, external_id=f"e{place}")
+    forward = log.curate().decision
+    log.connection.execute("delete from conversations")
+    for place, one in reversed(list(enumerate(said))):
+        log.say(*one, external_id=f"e{place}")
+    backward = log.curate("name: other\n".replace("name", "# name")).decision
+    assert backward.content_sha256 == forward.content_sha256
+    assert backward.splits == forward.splits
+
+
+def test_a_plan_shows_the_same_and_writes_nothing(log: Log) -> None:
+    log.grow(12)
+    plan = log.curate(plan=True)
+    assert plan.version is None
+    for table in ("examples", "datasets", "dataset_versions", "dataset_examples"):
+        row = log.connection.execute(f"select count(*) from {table}").fetchone()
+        assert row == (0,)
+    assert log.curate().decision == plan.decision
+
+
+def test_every_conversation_is_in_or_has_a_reason(log: Log) -> None:
+    log.grow(10)
+    text = log.text()
+    twins = [log.say(text, "It is closed today."), log.say(text, "It is closed today.")]
+    refusal = log.say(log.text(), "I'm sorry, but I can't help with that.")
+    short = log.say("Hi", "Yes")
+    bad = log.say(log.text(), log.text())
+    log.judge(bad, "thumb", -1, ordinal=2)
+    failed = log.say(log.text(), '{"error": "time-out"}')
+    alone = log.say("Is anybody there?")
+    outcome = log.curate("quality: {min_tokens: 16}\n")
+    assert log.fate(refusal) == "the answer is a refusal"
+    assert log.fate(short) == "too short"
+    assert log.fate(bad) == "negative feedback"
+    assert log.fate(failed) == "an error message"
+    assert log.fate(alone).startswith("invalid: ")
+    assert sorted(one == "exact duplicate" for one in map(log.fate, twins)) == [False, True]
+    fell = sum(fall.examples for fall in outcome.decision.funnel)
+    assert outcome.decision.conversations == outcome.decision.examples + fell
+    steps = [one["step"] for one in describe(log.connection, "support")["funnel"]]
+    assert (steps[0], steps[-1]) == ("source", "kept")
+
+
+def test_why_tells_the_fate_of_a_conversation_and_of_an_example(log: Log) -> None:
+    (kept,) = log.grow(1, external_id="call-17")
+    log.curate()
+    (found,) = explain(log.connection, "call-17")
+    assert (found["conversation_id"], found["split"]) == (kept, log.splits()[kept])
+    assert explain(log.connection, found["sha256"][:12]) == [found]
+    assert explain(log.connection, str(kept)) == [found]
+    with pytest.raises(Rejected, match="no version has looked at"):
+        explain(log.connection, "call-18")
+
+
+def test_the_best_of_a_cluster_is_kept(log: Log) -> None:
+    said, answer = log.text(100), log.text(100)
+    ids = [log.say(said, f"{answer} {word}") for word in ("one", "two", "three")]
+    log.judge(ids[1], "thumb", 1, ordinal=2)
+    log.curate(ALL)
+    falls = {one: log.fate(one) for one in ids}
+    owner = {"train", "validation", "test"}
+    if falls[ids[1]] in owner:  # the liked one is kept unless a held-out twin owns the cluster
+        assert [falls[one] for one in (ids[0], ids[2])] != ["train", "train"]
+    assert sum(fate in owner for fate in falls.values()) == 1
+
+
+def test_a_correction_wins_over_the_answer_and_ends_the_conversation(log: Log) -> None:
+    said = log.say(log.text(), "Forty.", "Really?", "No.")
+    log.judge(said, "thumb", -1, ordinal=2)
+    log.judge(said, "correction", ordinal=2, alternative="Forty-two.")
+    log.curate(ALL)
+    (body,) = log.bodies()
+    assert [one["content"] for one in body["messages"]][1:] == ["Forty-two."]
+
+
+def test_a_new_correction_makes_a_new_example(log: Log) -> None:
+    said = log.say(log.text(), "Forty.")
+    log.curate(ALL)
+    log.judge(said, "correction", ordinal=2, alternative="Forty-two.")
+    assert log.curate(ALL).version == 2
+    assert [body["messages"][-1]["content"] for body in log.bodies()] == ["Forty-two."]
+    found = compare(log.connection, "support@1", "support@2")
+    assert (found["added"], found["removed"]) == (1, 1)
+
+
+def test_personal_data_does_not_reach_an_example(log: Log) -> None:
+    log.say("I am at ana@example.com, card 4111 1111 1111 1111.", "Thank you, ana@example.com.")
+    log.curate(ALL)
+    assert [one["content"] for one in log.bodies()[0]["messages"]] == [
+        "I am at [EMAIL_1], card [CARD_1].",
+        "Thank you, [EMAIL_1].",
+    ]
+
+
+def test_golden_questions_are_a_split_that_never_trains(log: Log) -> None:
+    question = "how often must the shaft of a stored pump be turned by hand"
+    log.connection.execute("insert into golden_sets (name, collection_id) values ('g', 1)")
+    log.connection.execute(
+        "insert into golden_questions (golden_set_id, question) values (1, %s)", [question]
+    )
+    asked = log.say(f"Tell me: {question}, please?", log.text())
+    log.grow(5)
+    outcome = log.curate()
+    assert len(outcome.decision.golden) == 1
+    assert log.fate(asked) == "shares words with a golden question"
+    version = find_version(log.connection, "support")
+    assert version["splits"]["golden"] == 1
+    assert sum(outcome.decision.splits.values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("source: {filter: {tags: a}}", ["a"]),
+        ("source: {filter: {tags: {in: [a, b]}}}", ["a", "b"]),
+        ("source: {filter: {not: {tags: a}}}", ["b", "c"]),
+        ("source: {filter: {model: m, started_at: {gte: 2026-01-01}}}", ["b"]),
+        ("source: {filter: {model: {exists: false}}}", ["a", "c"]),
+        ("source: {filter: {or: [{external_id: c}, {external_id: {prefix: a}}]}}", ["a", "c"]),
+        ("source: {filter: {metadata.plan: pro}}", []),
+        ("source: {filter: {feedback: {kind: thumb, value: {gt: 0}}}}", ["c"]),
+        ("source: {where: \"model = 'm' or external_id in ('c')\"}", ["b", "c"]),
+        ("source: {filter: {tags: [b, c]}, where: thumbs_up > 0}", ["c"]),
+    ],
+)
+def test_the_source_chooses_conversations(log: Log, source: str, kept: list[str]) -> None:
+    for name in "abc":
+        one = log.say(log.text(), log.text(), external_id=name, tags=[name],
+                      model="m" if name == "b" else None, started_at="2026-02-02")  # fmt: skip
+    log.judge(one, "thumb", 1)
+    log.curate(source + "\n")
+    rows = log.connection.execute(
+        "select c.external_id from examples e join conversations c on c.id = e.conversation_id"
+        " join dataset_examples d on d.example_id = e.id order by 1"
+    )
+    assert [row[0] for row in rows] == kept
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "source: {filter: {colour: red}}",
+        "source: {filter: {model: {like: x}}}",
+        "source: {filter: {model: {gt: [1]}}}",
+        "source: {filter: {or: []}}",
+        "source: {where: 'colour = 1'}",
+        "source: {where: 'true); drop table openbook.messages; --'}",
+        "source: {where: \"setval('openbook.feedback_id_seq', 9) > 0\"}",
+    ],
+)
+def test_a_source_that_cannot_be_used_is_refused(log: Log, source: str) -> None:
+    log.grow(1)
+    with pytest.raises(Rejected):
+        log.curate(source + "\n")
+    assert log.connection.execute("select count(*) from messages").fetchone() == (2,)
+
+
+def test_caps_balance_users_and_tags_in_training_alone(log: Log) -> None:
+    log.grow(30, user_pseudonym="u1", tags=["t"])
+    log.grow(30, tags=["t"])
+    outcome = log.curate("balance: {per_user: 4}\n")
+    of_user = log.connection.execute(
+        "select split, count(*) from analytics.dataset_lineage l"
+        " join conversations c on c.id = l.conversation_id where c.user_pseudonym = 'u1' group by 1"
+    ).fetchall()
+    assert of_user in ([("train", 4)], [("test", 30)], [("validation", 30)])
+    capped = log.curate("balance: {per_tag: 5}\n")
+    assert capped.decision.splits["train"] == 5
+    assert capped.decision.splits["test"] == outcome.decision.splits["test"]
+
+
+def test_general_data_is_a_share_of_training_and_of_nothing_else(log: Log) -> None:
+    log.grow(40, tags=["own"])
+    log.grow(40, tags=["general"])
+    outcome = log.curate(
+        "source: {filter: {tags: own}}\nmix: {filter: {tags: general}, share: 0.2}\n"
+    )
+    rows = log.connection.execute(
+        "select split, c.tags[1], count(*) from analytics.dataset_lineage l"
+        " join conversations c on c.id = l.conversation_id group by 1, 2"
+    ).fetchall()
+    counts = {(split, tag): number for split, tag, number in rows}
+    assert {split for split, tag in counts if tag == "general"} == {"train"}
+    assert counts["train", "general"] == counts["train", "own"] // 4
+    assert outcome.decision.conversations == 40
+
+
+def test_a_dataset_has_one_kind(log: Log) -> None:
+    log.grow(3)
+    log.curate()
+    with pytest.raises(Rejected, match="is of kind sft"):
+        log.curate(kind="preference")

@@ -1,0 +1,100 @@
+"""Exported files: what providers take, byte for byte the same, and gone when they must be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tasks.datasets.export import export, remove_stale
+from tasks.datasets.validate import chat_faults
+from tasks.datasets.versions import find_version
+from tasks.errors import Rejected
+from tests.datasets.conftest import Log
+
+
+def lines(folder: Path, split: str) -> list[dict[str, object]]:
+    text = (folder / f"{split}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def test_each_split_is_a_file_and_the_manifest_names_them_all(log: Log, tmp_path: Path) -> None:
+    log.grow(40)
+    log.say('Say "ü\n\t\\ \u2028 \x01"', 'Well: "a,b\\n",\r\n')
+    outcome = log.curate("quality: {min_tokens: 1}\n")
+    manifest = export(log.connection, "support", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == json.loads(
+        json.dumps(manifest, default=str)
+    )
+    for entry in manifest["files"]:
+        content = (tmp_path / "out" / entry["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        assert content.count(b"\n") == entry["examples"] == outcome.decision.splits[entry["split"]]
+    bodies = [
+        body for split in ("train", "validation", "test") for body in lines(tmp_path / "out", split)
+    ]
+    assert all(chat_faults(body) == [] for body in bodies)
+    assert sorted(map(str, bodies)) == sorted(map(str, log.bodies()))
+    assert manifest["content_sha256"] == outcome.decision.content_sha256.hex()
+
+
+def test_the_same_version_gives_the_same_bytes(log: Log, tmp_path: Path) -> None:
+    log.grow(30)
+    log.curate()
+    one, other = (export(log.connection, "support@1", tmp_path / name) for name in "ab")
+    assert one == other
+
+
+def test_parquet_holds_the_lineage(log: Log, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    log.grow(30)
+    log.curate()
+    export(log.connection, "support", tmp_path / "out", "parquet")
+    rows = parquet.read_table(tmp_path / "out" / "train.parquet").to_pylist()
+    assert {row["conversation_id"] for row in rows} == {
+        one for one, split in log.splits().items() if split == "train"
+    }
+    assert all(hashlib.sha256(row["body"].encode()).hexdigest() == row["sha256"] for row in rows)
+    assert rows[0]["ordinals"] == [1, 2]
+
+
+def test_too_small_a_file_is_named_as_a_problem(log: Log, tmp_path: Path) -> None:
+    log.grow(3)
+    log.curate()
+    assert "10 at least" in export(log.connection, "support", tmp_path / "o")["problems"][0]
+
+
+def test_a_folder_with_other_files_is_refused_and_untouched(log: Log, tmp_path: Path) -> None:
+    log.grow(3)
+    log.curate()
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(Rejected, match="other files"):
+        export(log.connection, "support", tmp_path)
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["thesis.txt"]
+
+
+def test_what_is_forgotten_leaves_versions_and_files_and_marks_them(
+    log: Log, tmp_path: Path
+) -> None:
+    kept = log.grow(20)
+    secret = log.say("the word is xyzzyplugh " + log.text(), log.text())
+    log.curate()
+    export(log.connection, "support", tmp_path / "out")
+    log.curate(f"source: {{filter: {{id: {{lt: {secret}}}}}}}\n")
+    log.connection.execute("select openbook.forget_conversations(%s, 'conversation')", [[secret]])
+    assert remove_stale(log.connection) == [str(tmp_path / "out")]
+    assert not any((tmp_path / "out").iterdir())
+    first = find_version(log.connection, "support@1")
+    assert first["tainted_at"] is not None
+    assert first["forgotten_examples"] == 1
+    assert find_version(log.connection, "support@2")["tainted_at"] is None
+    for table in ("examples", "dataset_exclusions", "dataset_versions"):
+        held = log.connection.execute(f"select t::text from {table} t").fetchall()
+        assert "xyzzyplugh" not in str(held)
+    assert set(log.splits(1)) == set(kept)
+    again = export(log.connection, "support@1", tmp_path / "out")
+    assert sum(entry["examples"] for entry in again["files"]) == 20
+    log.connection.execute("select openbook.forget_conversations(%s, 'conversation')", [[secret]])
+    assert find_version(log.connection, "support@1")["forgotten_examples"] == 1
