@@ -77,6 +77,9 @@ return before || array(
     order by f.score desc, f.passage_id);
 comment on function openbook.ranked is 'The fused lists in the order of their scores, behind what was ranked before; nothing scores above what stands before it.';
 
+drop function if exists openbook.placed( -- its parameters were others
+    openbook.candidate[], openbook.candidate[], integer, bigint, text, jsonb[], timestamptz);
+
 create or replace function openbook.placed(
     ranked openbook.candidate[], keyword bigint[], dense bigint[], k integer, skip integer,
     per_document boolean, collection bigint, condition text, binds jsonb[], as_of timestamptz)

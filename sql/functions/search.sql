@@ -2,6 +2,9 @@
 -- query.sql what a query's text can ask for, filters.sql and predicate.sql how documents are chosen,
 -- visible.sql who sees what.
 
+drop function if exists openbook.search( -- it had fewer parameters
+    text, integer, text, jsonb, text, halfvec, timestamptz);
+
 create or replace function openbook.search(
     query text,
     k integer default 10,

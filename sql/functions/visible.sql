@@ -3,6 +3,8 @@
 -- Rights are a condition like a filter's, which the session cannot leave out. The functions that
 -- search run as their owner, who reads every row: each of them begins with openbook.scope().
 
+drop function if exists openbook.scope(text, jsonb); -- its parameters were others
+
 create or replace function openbook.scope(
     collection text, filters jsonb[], required text[], excluded text[],
     out collection_id bigint, out condition text, out binds jsonb[])
