@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -38,9 +39,9 @@ from tasks.ingest.store import pending_documents
 from tasks.records import Entry
 from tasks.retrieve.prepare import remember_queries
 from tasks.retrieve.search import search
-from tasks.settings import current
+from tasks.settings import Settings, current
 
-MODES = ("keyword", "dense", "hybrid")
+MODES = ("keyword", "dense", "hybrid", "hybrid+rerank")
 _HITS = 200
 """Chunks asked for; what stands behind them is not found."""
 _BATCH = 500
@@ -69,7 +70,7 @@ def evaluate(
         serving_model(connection, embedder)
         remember_queries(connection, embedder, [one.text for one in exam.questions])
         outcomes = {mode: ask(mode, folder, golden, within) for mode in MODES}
-        made = evaluation(exam, outcomes, model=embedder.name, reranker="off")
+        made = evaluation(exam, outcomes, model=embedder.name, reranker=_reranking().reranker)
         store_evaluation(connection, made)
     create_markdown_artifact(
         key="evaluate-" + re.sub("[^a-z0-9]+", "-", exam.name.lower()).strip("-"),
@@ -77,6 +78,12 @@ def evaluate(
         description=f"How well search answers {exam.name}",
     )
     return made.as_json()
+
+
+def _reranking() -> Settings:
+    """The settings, with the reranker that needs nothing where none is configured."""
+    settings = current()
+    return replace(settings, reranker="late") if settings.reranker == "off" else settings
 
 
 def _exam(connection: Connection, folder: str, golden: str) -> Exam:
@@ -124,7 +131,8 @@ def _fill(connection: Connection, source: Source, entries: Sequence[Entry]) -> N
 @task(name="ask", task_run_name="ask {mode}")
 def ask(mode: str, folder: str, golden: str, within: str) -> Outcome:
     """Ask every question in that mode, as many at a time as there are processors."""
-    settings = current()
+    settings = _reranking()
+    way, _, rerank = mode.partition("+")
     with ExitStack() as opened, ThreadPoolExecutor(_ABREAST) as threads:
         connections = [
             opened.enter_context(closing(connect(settings, autocommit=True)))
@@ -142,7 +150,8 @@ def ask(mode: str, folder: str, golden: str, within: str) -> Outcome:
                 hits = search(
                     question.text,
                     k=_HITS,
-                    mode=mode,
+                    mode=way,
+                    rerank=bool(rerank),
                     filter={within: question.metadata.get(within)} if within else None,
                     collection=exam.collection,
                     settings=settings,

@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from tasks.errors import Fatal
 
 _LEAST_CHUNK_TOKENS = 32
+RERANKERS = ("off", "late")
 EMBEDDERS = ("minilm", "openai", "hashing")
 
 
@@ -34,6 +35,14 @@ class Settings:
     """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     embedding_dimensions: int | None = None
     """Ask the endpoint for shortened vectors of this many dimensions; unset: the model's own."""
+    reranker: str = "off"
+    """What puts the best hits in order: `off`, `late`, a cross-encoder's folder, or a URL."""
+    rerank_hits: int = 20
+    """How many of the best hits are reranked."""
+    rerank_model: str | None = None
+    """The model name sent to the rerank endpoint; unset: none is sent."""
+    rerank_key: str | None = field(default=None, repr=False)
+    """The rerank endpoint's key."""
     chunk_tokens: int = 256
     """The largest chunk, in the embedding model's tokens, title and section path included."""
     batch_files: int = 200
@@ -93,6 +102,18 @@ def _path(_name: str, value: str) -> object:
     return Path(value).expanduser().absolute()
 
 
+def _reranker(name: str, value: str) -> object:
+    if value in RERANKERS or value.startswith(("http://", "https://")):
+        return value
+    folder = Path(value).expanduser().absolute()
+    if not folder.is_dir():
+        raise Fatal(
+            f"{name} is {value!r}",
+            f"Set it to {', '.join(RERANKERS)}, the folder of a cross-encoder, or a URL.",
+        )
+    return str(folder)
+
+
 def _integer(name: str, value: str) -> object:
     try:
         number = int(value)
@@ -121,6 +142,10 @@ _CONVERTERS = {
     "embedding_url": _text,
     "embedding_key": _text,
     "embedding_dimensions": _integer,
+    "reranker": _reranker,
+    "rerank_hits": _integer,
+    "rerank_model": _text,
+    "rerank_key": _text,
     "chunk_tokens": _integer,
     "batch_files": _integer,
     "parse_workers": _integer,

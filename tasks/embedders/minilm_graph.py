@@ -32,8 +32,9 @@ _FUSED = "com.microsoft"
 def write_graph(weights: Path, folder: Path, precision: Precision) -> None:
     """Write `graph.onnx`, and `weights.bin` beside it, into `folder`.
 
-    Input `ids`: int32 [1, tokens]; output `vector`: float32 [1, 384], of length 1. The weights are
-    a file of their own so that onnxruntime maps them into memory instead of copying them.
+    Input `ids`: int32 [1, tokens]; outputs, all of length 1: `vector`, float32 [1, 384], for the
+    text, and `tokens`, float32 [1, tokens, 384], for its tokens. The weights are a file of their
+    own so that onnxruntime maps them into memory instead of copying them.
     """
     model = helper.make_model(
         _Writer(load_file(weights), precision).graph(),
@@ -63,6 +64,8 @@ class _Writer:
         x = self._embeddings()
         for layer in range(_LAYERS):
             x = self._layer(x, f"encoder.layer.{layer}")
+        tokens = self._node("LpNormalization", x, axis=-1, p=2)
+        self._nodes.append(helper.make_node("Identity", [tokens], ["tokens"]))
         mean = self._node("ReduceMean", x, self._constant(np.array([1])), keepdims=0)
         unit = self._node("LpNormalization", mean, axis=-1, p=2)
         self._nodes.append(helper.make_node("Identity", [unit], ["vector"]))
@@ -70,7 +73,12 @@ class _Writer:
             self._nodes,
             "all-MiniLM-L6-v2",
             [helper.make_tensor_value_info("ids", TensorProto.INT32, [1, "tokens"])],
-            [helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, _DIMENSIONS])],
+            [
+                helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, _DIMENSIONS]),
+                helper.make_tensor_value_info(
+                    "tokens", TensorProto.FLOAT, [1, "tokens", _DIMENSIONS]
+                ),
+            ],
             self._constants,
         )
 

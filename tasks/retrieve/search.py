@@ -32,6 +32,7 @@ def search(
     per_document: bool = False,
     skip: int = 0,
     principals: Sequence[str] | None = None,
+    rerank: bool | None = None,
     settings: Settings | None = None,
     connection: Connection | None = None,
 ) -> list[Hit]:
@@ -48,6 +49,9 @@ def search(
     What is found is what the connection's login may read; a trusted login names the `principals`
     for whom it asks, users and groups, and finds what they and the public may read. On a connection
     that is in a transaction the names hold until its end.
+
+    `rerank` lets the settings' reranker put the best hits in order; None: in hybrid mode, if there
+    is one.
 
     Raises Rejected for parameters that cannot be used, and Fatal when the model that serves is not
     the one that the settings name, or the login may not name principals.
@@ -66,19 +70,24 @@ def search(
                 per_document=per_document,
                 skip=skip,
                 principals=principals,
+                rerank=rerank,
                 settings=settings,
                 connection=own,
             )
+    if rerank is None:
+        rerank = mode == "hybrid" and settings.reranker != "off"
+    # What stands behind the reranked hits keeps its place.
+    rerank = rerank and k > 0 and 0 <= skip < settings.rerank_hits
     asked = {
         "query": storable(query),
-        "k": k,
+        "k": max(k, min(skip + k, 1000), settings.rerank_hits) if rerank else k,
         "mode": mode,
         "filter": Jsonb(dict(filter or {})),
         "predicate": predicate,
         "collection": collection,
         "as_of": as_of,
         "per_document": per_document,
-        "skip": skip,
+        "skip": 0 if rerank else skip,
         "embedding": None,
     }
     model, words, hits = _ask(connection, asked, principals)
@@ -86,6 +95,10 @@ def search(
         asked["embedding"] = embedding_of(words, model, settings)
         *_, hits = _ask(connection, asked, principals)
         _remember(connection, {**asked, "model": model, "words": words})
+    if rerank and hits:
+        from tasks.retrieve.rerank import rerank as reranked
+
+        return reranked(settings, words, hits)[skip : skip + k]
     return hits or []
 
 

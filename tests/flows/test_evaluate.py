@@ -15,7 +15,7 @@ from tasks.errors import Rejected
 from tests.book import Book
 from tests.evaluate.conftest import folder as folder  # noqa: PLC0414  # the fixture
 
-MODES = ("keyword", "dense", "hybrid")
+MODES = ("keyword", "dense", "hybrid", "hybrid+rerank")
 
 
 def run(*arguments: str) -> Any:
@@ -42,6 +42,7 @@ def test_a_test_collection_is_asked_in_every_mode(book: Book, folder: Path) -> N
     assert {(one["mode"], one["other"]) for one in report["comparisons"]} >= {
         ("hybrid", "keyword"),
         ("hybrid", "dense"),
+        ("hybrid+rerank", "hybrid"),
     }
 
 
