@@ -86,7 +86,7 @@ def tokens() -> None:
     "principals",
     multiple=True,
     metavar="PRINCIPAL",
-    help="A user or group as which the caller reads, such as user:ann or group:sales; repeat it "
+    help="A user or group as which the caller reads, such as ann or group:sales; repeat it "
     "for more. Without any, only what is public.",
 )
 @click.option(
