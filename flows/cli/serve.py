@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from flows.cli.group import as_json, main, print_json
 from tasks.errors import Fatal
 from tasks.settings import current
+
+if TYPE_CHECKING:
+    from tasks.serve.library import Retrieval
 
 
 @main.command()
@@ -51,14 +55,13 @@ def serve(
     \b
     /                                  the search page
     /v1/vector_stores/{id}/search ...  OpenAI's vector stores, read-only: a collection is a store
-    /search                            whole hits, with page, section and ranks
+    /search, /why, /neighbours         whole hits, why each is one, what stands around it
     /health, /metrics, /openapi.json   for operators
 
     Without tokens the server is reached from this machine alone, and shows what the database login
     sees. For others, give each caller a token: openbook tokens add NAME. For TLS, put it behind a
     reverse proxy.
     """
-    from tasks.retrieve import search as retrieval
     from tasks.serve.app import serve as run
     from tasks.serve.limits import Limits
 
@@ -71,7 +74,15 @@ def serve(
         sys.stdout.flush()
 
     limits = Limits(concurrency=concurrency, rate=rate, seconds=seconds)
-    run(current(), retrieval, limits, host=host, port=port, announce=announce)
+    run(current(), _retrieval(), limits, host=host, port=port, announce=announce)
+
+
+def _retrieval() -> Retrieval:
+    from tasks.retrieve.search import act_for, search
+    from tasks.retrieve.why import why
+    from tasks.serve.library import Retrieval
+
+    return Retrieval(search=search, why=why, act_for=act_for)
 
 
 @main.group()
@@ -166,7 +177,6 @@ def mcp() -> None:
     of it in their settings: {"mcpServers": {"openbook": {"command": "openbook", "args": ["mcp"]}}}.
     """
     from tasks.database import Pool
-    from tasks.retrieve import search as retrieval
     from tasks.serve.library import Library
     from tasks.serve.limits import Limits
 
@@ -182,4 +192,4 @@ def mcp() -> None:
     pool = Pool(
         settings, limits.concurrency, seconds=limits.seconds, application_name="openbook mcp"
     )
-    create_server(Library(settings, retrieval, pool)).run("stdio")
+    create_server(Library(settings, _retrieval(), pool)).run("stdio")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from tasks.database import Pool, query
 from tasks.errors import Rejected
-from tasks.records import Hit
+from tasks.records import Explanation, Hit
 from tasks.serve.access import Access
 from tasks.serve.errors import Refusal
 from tasks.settings import Settings
@@ -19,25 +20,34 @@ from tasks.settings import Settings
 Row = TypeVar("Row")
 
 
-class Retrieval(Protocol):
-    """What the library asks of the stage that searches; `tasks.retrieve.search` is one."""
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What the library asks of the stage that searches: the functions of these names there."""
 
-    def search(
-        self,
-        query: str,
-        *,
-        k: int,
-        mode: str,
-        filter: Mapping[str, Any] | None,
-        collection: str,
-        principals: Sequence[str] | None,
-        settings: Settings | None,
-        connection: Connection | None,
-    ) -> list[Hit]:
-        """See `tasks.retrieve.search.search`."""
+    search: Callable[..., list[Hit]]
+    why: Callable[..., Explanation]
+    act_for: Callable[[Connection, Sequence[str]], None]
 
-    def act_for(self, connection: Connection, principals: Sequence[str]) -> None:
-        """See `tasks.retrieve.search.act_for`."""
+
+class Asked(TypedDict, total=False):
+    """The parameters of a search, as `tasks.retrieve.search.search` describes them."""
+
+    k: int
+    mode: str
+    filter: Mapping[str, Any] | None
+    predicate: str | None
+    as_of: datetime | None
+    per_document: bool
+    skip: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a chunk stands: it is looked for in this document of this collection alone."""
+
+    collection: str
+    document_id: int
+    chunk_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,35 +111,40 @@ class Library:
         self._pool = pool
 
     def search(
-        self,
-        access: Access,
-        text: str,
-        *,
-        collection: str,
-        k: int,
-        mode: str = "hybrid",
-        filter: Mapping[str, Any] | None = None,
-        offset: int = 0,
+        self, access: Access, text: str, *, collection: str, **asked: Unpack[Asked]
     ) -> list[Hit]:
-        """The `k` best hits behind the first `offset`, best first."""
+        """The best hits for a query, best first."""
         _require(access, collection)
         try:
-            hits = self._pool.run(
+            return self._pool.run(
                 lambda connection: self._retrieval.search(
                     text,
-                    k=offset + k,
-                    mode=mode,
-                    filter=filter,
                     collection=collection,
                     principals=access.principals,
                     settings=self._settings,
                     connection=connection,
+                    **asked,
                 )
             )
         except Rejected:
             self.collection(access, collection)  # that it does not exist is another answer
             raise
-        return hits[offset:]
+
+    def why(
+        self, access: Access, text: str, *, place: Place, **asked: Unpack[Asked]
+    ) -> Explanation:
+        """Why the chunk at that place is a hit of such a search, or why it is none."""
+        self.passages(access, place, reach=0)
+        return self._pool.run(
+            lambda connection: self._retrieval.why(
+                connection,
+                text,
+                place.chunk_id,
+                principals=access.principals,
+                settings=self._settings,
+                **asked,
+            )
+        )
 
     def collections(self, access: Access, name: str | None = None) -> list[Collection]:
         """The collections that the caller may use, by name; or that one, if it is among them."""
@@ -186,17 +201,20 @@ class Library:
             raise no_document(document_id)
         return found[0]
 
-    def passages(
-        self, access: Access, collection: str, document_id: int, chunk_id: int, reach: int
-    ) -> list[Passage]:
+    def passages(self, access: Access, place: Place, reach: int) -> list[Passage]:
         """A chunk of a document's current version, with up to `reach` before and behind it."""
-        _require(access, collection)
-        asked = {"collection": collection, "id": document_id, "chunk": chunk_id, "reach": reach}
+        _require(access, place.collection)
+        asked = {
+            "collection": place.collection,
+            "id": place.document_id,
+            "chunk": place.chunk_id,
+            "reach": reach,
+        }
         found = self._rows(access, Passage, "serve_passages", asked)
         if not found:
             raise Refusal(
                 404,
-                f"there is no chunk {chunk_id} in a document {document_id} here",
+                f"there is no chunk {place.chunk_id} in a document {place.document_id} here",
                 "The document may have changed since: search again.",
                 code="not_found",
             )

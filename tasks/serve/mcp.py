@@ -24,7 +24,7 @@ from tasks.errors import OpenbookError
 from tasks.records import Hit, decode_path
 from tasks.serve.access import ANYONE
 from tasks.serve.errors import Refusal
-from tasks.serve.library import Document, Library
+from tasks.serve.library import Document, Library, Place
 
 PAGE = 20_000
 """Characters of a document that one call returns."""
@@ -155,7 +155,7 @@ def _read(library: Library, id: str, page: int) -> Fetched:
         pages = max(1, -(-part.characters // PAGE))
         text = part.text
     else:
-        around = library.passages(ANYONE, collection, document_id, chunk_id, REACH)
+        around = library.passages(ANYONE, Place(collection, document_id, chunk_id), REACH)
         own = next(passage for passage in around if passage.chunk_id == chunk_id)
         pages, shown = 1, own.page
         text = "\n\n".join(passage.text for passage in around)

@@ -1,4 +1,4 @@
-"""Openbook's own endpoints: whole hits, health and metrics."""
+"""Openbook's own endpoints: whole hits, why each is one, what stands around it; health, metrics."""
 
 from __future__ import annotations
 
@@ -7,30 +7,36 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.encoders import jsonable_encoder
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Json
 from starlette.responses import JSONResponse, Response
 
 from tasks.errors import OpenbookError
 from tasks.serve.desk import AtDesk, Caller, admit
 from tasks.serve.errors import Refusal
+from tasks.serve.library import Place
 
 router = APIRouter()
 
+Mode = Literal["hybrid", "dense", "keyword"]
 Id = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
 class SearchRequest(BaseModel):
-    """A search in one collection; sql/functions/filters.sql describes `filter`."""
+    """A search in one collection; `filter` and `predicate` are those of sql/functions."""
 
     model_config = ConfigDict(extra="forbid")
 
     query: str
     k: Annotated[int, Field(ge=1)] = 10
-    mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
+    mode: Mode = "hybrid"
     filter: dict[str, Any] | None = None
     collection: str = "default"
     offset: Annotated[int, Field(ge=0)] = 0
+    predicate: str | None = None
+    as_of: AwareDatetime | None = None
+    per_document: bool = False
 
 
 @router.post("/search", tags=["search"])
@@ -53,8 +59,11 @@ async def search(body: SearchRequest, caller: Caller, desk: AtDesk) -> JSONRespo
             k=body.k + 1,
             mode=body.mode,
             filter=body.filter,
+            predicate=body.predicate,
+            as_of=body.as_of,
+            per_document=body.per_document,
             collection=body.collection,
-            offset=body.offset,
+            skip=body.offset,
         )
     )
     return JSONResponse(
@@ -81,9 +90,31 @@ async def neighbours(
 ) -> JSONResponse:
     """A hit's passage with those before and behind it, in reading order."""
     found = await desk.turns.run(
-        lambda: desk.library.passages(caller, collection, document, chunk, reach)
+        lambda: desk.library.passages(caller, Place(collection, document, chunk), reach)
     )
     return JSONResponse({"passages": [asdict(passage) for passage in found]})
+
+
+@router.get("/why", tags=["search"])
+async def why(
+    caller: Caller,
+    desk: AtDesk,
+    *,
+    query: str,
+    collection: str,
+    document: Id,
+    chunk: Id,
+    k: Annotated[int, Query(ge=1, le=1000)] = 10,
+    mode: Mode = "hybrid",
+    filter: Json[dict[str, Any]] | None = None,
+) -> JSONResponse:
+    """Why a chunk is a hit of a search with these parameters, or why it is none."""
+    desk.require_short(query)
+    place = Place(collection, document, chunk)
+    found = await desk.turns.run(
+        lambda: desk.library.why(caller, query, place=place, k=k, mode=mode, filter=filter)
+    )
+    return JSONResponse(jsonable_encoder(found))
 
 
 @router.get("/health", tags=["server"])

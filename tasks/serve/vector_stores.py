@@ -104,13 +104,13 @@ async def search(
     least = body.ranking_options.score_threshold if body.ranking_options else 0.0
 
     def read() -> tuple[list[Hit], Mapping[int, Document]]:
-        hits = _merged(
-            [
-                desk.library.search(caller, text, k=offset + wanted + 1, **options)
-                for text in queries
-            ]
-        )
-        page = [hit for hit in hits if hit.score >= least][offset : offset + wanted + 1]
+        if len(queries) == 1:
+            hits = desk.library.search(caller, queries[0], k=wanted + 1, skip=offset, **options)
+        else:
+            deep = offset + wanted + 1
+            lists = [desk.library.search(caller, text, k=deep, **options) for text in queries]
+            hits = _merged(lists)[offset:deep]
+        page = [hit for hit in hits if hit.score >= least]
         return page, _documents(desk.library, caller, vector_store_id, page)
 
     desk.metrics.searches.labels("hybrid").inc(len(queries))
@@ -223,8 +223,6 @@ def document_id(file_id: str) -> int:
 
 def _merged(lists: Sequence[Sequence[Hit]]) -> list[Hit]:
     """The lists' hits, each place once with its best score, best first."""
-    if len(lists) == 1:
-        return list(lists[0])
     best: dict[tuple[int, int], Hit] = {}
     for hit in (hit for hits in lists for hit in hits):
         place = (hit.document_id, hit.chunk_id)

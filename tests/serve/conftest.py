@@ -14,15 +14,18 @@ import pytest
 import uvicorn
 from openai import OpenAI
 
-from tasks.retrieve import search as retrieval
+from tasks.retrieve.search import act_for, search
+from tasks.retrieve.why import why
 from tasks.serve.access import Doorkeeper, add_token, tokens_file
 from tasks.serve.app import create_app
+from tasks.serve.library import Retrieval
 from tasks.serve.limits import Limits
 from tasks.settings import Settings
 from tests.retrieve.conftest import Shelf, shelf
 
 __all__ = ["shelf"]
 
+RETRIEVAL = Retrieval(search=search, why=why, act_for=act_for)
 GENEROUS = Limits(rate=1000.0, seconds=30.0)
 
 
@@ -68,7 +71,7 @@ class Served:
 @contextmanager
 def serving(settings: Settings, limits: Limits = GENEROUS) -> Iterator[Served]:
     """A server in a thread of this process, until the block ends."""
-    app = create_app(settings, retrieval, limits, Doorkeeper(tokens_file(settings)))
+    app = create_app(settings, RETRIEVAL, limits, Doorkeeper(tokens_file(settings)))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -117,3 +117,6 @@ def test_what_stands_around_a_hit_is_shown_to_its_readers_alone(crew: Served) ->
     around = crew.get("/neighbours", token=ann, params=place).json()["passages"]
     assert [passage["ordinal"] for passage in around] == [0, 1]
     assert crew.get("/neighbours", token=public, params=place).status_code == 404
+    assert crew.get("/why", token=ann, params={**asked, **place, "filter": "{}"}).is_success
+    told = crew.get("/why", token=public, params={**asked, **place, "filter": "{}"})
+    assert told.status_code == 404

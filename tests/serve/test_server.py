@@ -41,6 +41,57 @@ def test_a_filter_and_a_mode_are_obeyed(served: Served, stocked: Shelf) -> None:
     assert answer["next_offset"] is None
 
 
+def test_a_predicate_a_time_and_one_hit_a_document_are_obeyed(
+    served: Served, stocked: Shelf
+) -> None:
+    def paths(**asked: object) -> list[str]:
+        answer = served.post("/search", json={"query": "tide moon sea", **asked})
+        assert answer.status_code == 200, answer.text
+        return [hit["path"] for hit in answer.json()["hits"]]
+
+    assert sorted(paths(per_document=True)) == ["logs/sea.txt", "tides.md", "wind.pdf"]
+    assert set(paths(predicate="year >= 2023 and format <> 'pdf'")) == {"logs/sea.txt"}
+    assert paths(as_of="2001-01-01T00:00:00Z") == []
+
+
+def test_pages_of_one_size_hold_every_hit_once(served: Served, stocked: Shelf) -> None:
+    asked = {"query": "sea moon tide", "k": 1}
+    seen, offset = [], 0
+    while offset is not None:
+        answer = served.post("/search", json={**asked, "offset": offset}).json()
+        seen += [hit["chunk_id"] for hit in answer["hits"]]
+        offset = answer["next_offset"]
+    assert len(seen) == len(set(seen)) == 4
+
+
+def test_a_hit_is_explained_and_so_is_a_miss(served: Served, stocked: Shelf) -> None:
+    hits = served.post("/search", json={"query": "trade moon"}).json()["hits"]
+    told = {}
+    for hit in hits:
+        place = {"document": hit["document_id"], "chunk": hit["chunk_id"]}
+        asked = {"query": "trade -moon", "collection": "default", "mode": "keyword", **place}
+        told[hit["text"]] = served.get("/why", params=asked).json()
+    found = told["The trade wind blows steady over the sea."]
+    assert (found["reason"], found["rank"], found["keyword_rank"]) == ("a hit", 1, 1)
+    assert [match["lexeme"] for match in found["lexemes"]] == ["trade"]
+    missed = told["The sea was calm at the new moon."]
+    assert missed["rank"] is None
+    assert [demand["met"] for demand in missed["demands"]] == [False]
+
+
+def test_a_chunk_is_explained_in_its_own_collection_alone(served: Served, stocked: Shelf) -> None:
+    stocked.put("other.txt", "The moon elsewhere.", source="second", collection="archive")
+    hit = served.post("/search", json={"query": "moon", "collection": "archive"}).json()["hits"][0]
+    place = {"query": "moon", "document": hit["document_id"], "chunk": hit["chunk_id"]}
+    own = {**place, "collection": "archive"}
+    assert served.get("/why", params=own).status_code == 200
+    token = served.token(collections=["default"])
+    for collection in ("archive", "default"):
+        asked = {**place, "collection": collection}
+        assert served.get("/why", token=token, params=asked).status_code == 404
+        assert served.get("/neighbours", token=token, params=asked).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
