@@ -154,6 +154,7 @@ def ask(mode: str, folder: str, golden: str, within: str) -> Outcome:
                     rerank=bool(rerank),
                     filter={within: question.metadata.get(within)} if within else None,
                     collection=exam.collection,
+                    log=False,
                     settings=settings,
                     connection=connection,
                 )

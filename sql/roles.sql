@@ -43,7 +43,7 @@ declare
     engine     constant text[] := array[
         'embeddings', 'bm25_blocks', 'bm25_slots', 'bm25_postings', 'bm25_pending'];
     rights     constant text[] := array['principals', 'confinements'];
-    asked      constant text[] := array['query_embeddings'];
+    asked      constant text[] := array['query_embeddings', 'search_log'];
     said       constant text[] := array['conversations', 'messages', 'feedback', 'load_files'];
     erased     constant text[] := array['load_rejections', 'forgotten_conversations', 'erasures'];
     measured   constant text[] := array['golden_sets', 'evaluations', 'evaluation_figures'];
@@ -53,7 +53,7 @@ declare
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
-        'my_principals', 'my_collections', 'known_embedding', 'remember_query'];
+        'my_principals', 'my_collections', 'known_embedding', 'remember_query', 'log_search'];
     naming     constant text[] := array['act_for', 'session_is', 'transaction_stamp'];
     command    text;
 begin
@@ -81,8 +81,9 @@ begin
              documents || engine || said || erased || curated || made),
             ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
             ('openbook_ingest', 'select', version),
-            ('openbook_search', 'select', documents || version || array['models']),
-            ('openbook_analyst', 'select', documents || version || array['models', 'runs']),
+            ('openbook_search', 'select', documents || version || array['models', 'search_log']),
+            ('openbook_analyst', 'select',
+             documents || version || array['models', 'runs', 'search_log']),
             ('openbook_analyst', 'select', measured || array['conversations', 'load_files']),
             -- What was said is for those who train on it; others count it.
             ('openbook_analyst', 'select (conversation_id, ordinal, role, tool_calls, model,'
@@ -95,7 +96,7 @@ begin
             ('openbook_trainer', 'select, insert, update, delete', curated || made),
             ('openbook_trainer', 'select', array['golden_questions']),
             ('openbook_trainer', 'select',
-             documents || version || said || measured || array['models', 'runs']),
+             documents || version || said || measured || array['models', 'runs', 'search_log']),
             ('openbook_engine', 'select', documents || engine || rights || array['models']),
             ('openbook_engine', 'select, insert', asked)
         ) as r (role, privileges, tables)
@@ -146,7 +147,8 @@ begin
             ('contents', 'exists (select from openbook.versions v where v.content_id = contents.id)'),
             ('chunks', 'exists (select from openbook.versions v
                                 where v.content_id = chunks.content_id)'),
-            ('passages', 'exists (select from openbook.chunks c where c.passage_id = passages.id)')
+            ('passages', 'exists (select from openbook.chunks c where c.passage_id = passages.id)'),
+            ('search_log', 'login = session_user and openbook.my_principals() @> principals')
         ) as r (name, condition)
         join pg_class t on t.relnamespace = 'openbook'::regnamespace and t.relname = r.name
     loop

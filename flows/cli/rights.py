@@ -1,7 +1,8 @@
-"""Commands about who reads what: principals."""
+"""Commands about who reads what, and how much of the server it may take: principals, watch."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 
 import click
@@ -58,3 +59,37 @@ def set_(login: str, names: tuple[str, ...], collections: tuple[str, ...]) -> No
     stands = ", ".join((*names, "public"))
     where = f" in {', '.join(collections)} alone" if collections else ""
     click.echo(f"{login} stands for {stands}{where}.")
+
+
+@main.command()
+@click.option(
+    "--every",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="Seconds between looks.",
+)
+@click.option("--once", is_flag=True, help="Look once and end.")
+@as_json
+def watch(every: float, once: bool, as_json: bool) -> None:
+    """Hold analysts' sessions to the limits in openbook.analyst_limits, until stopped.
+
+    Statements that are too old are cancelled, whatever statement_timeout their session has set;
+    connections and temporary files are bounded for each login that is an analyst's.
+    """
+    from tasks.database import connect
+    from tasks.upkeep.limits import end_overdue, limit_analysts
+
+    with connect(current(), autocommit=True, application_name="openbook watch") as connection:
+        while True:
+            bounded, ended = limit_analysts(connection), end_overdue(connection)
+            if as_json and (once or bounded or ended):
+                print_json({"bounded": bounded, "ended": [asdict(one) for one in ended]})
+            elif not as_json:
+                for login in bounded:
+                    click.echo(f"{login}: connections and temporary files are bounded")
+                for one in ended:
+                    click.echo(f"{one.login}, process {one.process}: {one.deed} after {one.age}")
+            if once:
+                return
+            time.sleep(every)

@@ -27,3 +27,22 @@ as $$
     on conflict do nothing
 $$;
 comment on function openbook.remember_query is 'Keep the query''s vector for the login, if the model still serves.';
+
+create or replace function openbook.log_search(
+    query text, collection text, mode text, filter jsonb, k integer, chunk_ids bigint[],
+    milliseconds double precision)
+returns void
+language plpgsql security definer
+set search_path = openbook, pg_temp
+as $$
+begin
+    -- A crash may lose the last of them, and no search waits for the disk.
+    set local synchronous_commit = off;
+    insert into search_log (
+        login, principals, collection, query, mode, filter, k, chunk_ids, milliseconds)
+    values (session_user, openbook.my_principals(), log_search.collection, log_search.query,
+            log_search.mode, log_search.filter, log_search.k, log_search.chunk_ids,
+            log_search.milliseconds);
+end
+$$;
+comment on function openbook.log_search is 'Write a search into openbook.search_log, as asked by the login for whom it stands now.';

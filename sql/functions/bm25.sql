@@ -235,6 +235,33 @@ end
 $$;
 comment on function openbook.bm25_scores is 'The best of the candidates by their BM25 scores, computed from the passages themselves.';
 
+create or replace function openbook.bm25_found(
+    collection bigint, lexemes text[], weights double precision[], average_length double precision,
+    depth integer)
+returns bigint[]
+language plpgsql stable
+set search_path = openbook, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    new   bigint[];
+    gone  bigint[];
+begin
+    select coalesce(array_agg(p.id) filter (where p.uses > 0), '{}'),
+           coalesce(array_agg(p.id) filter (where p.uses = 0), '{}')
+    into new, gone
+    from bm25_pending w
+    join passages p on p.id = w.passage_id
+    where w.collection_id = collection;
+    return new || array(
+        select s.id
+        from unnest(openbook.bm25_sealed(
+            collection, lexemes, weights, average_length, depth + cardinality(gone))) s (id)
+        where s.id <> all (gone));
+end
+$$;
+comment on function openbook.bm25_found is 'Passages in use, among them the `depth` that score best; fewer than that are all that match.';
+
 create or replace function openbook.bm25(
     collection bigint, query text, depth integer, admitted bigint[] default null)
 returns table (passage_id bigint, score double precision, relevance double precision)
@@ -243,28 +270,29 @@ set search_path = openbook, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    most  double precision;
-    q     record;
-    new   bigint[];
-    gone  bigint[];
+    most    double precision;
+    q       record;
+    reach   integer := depth;
+    found   bigint[];
+    within  bigint[];
 begin
     select * into q from openbook.bm25_query(collection, query);
     if q.lexemes is null then
         return;
     end if;
-    if admitted is null then
-        select coalesce(array_agg(p.id) filter (where p.uses > 0), '{}'),
-               coalesce(array_agg(p.id) filter (where p.uses = 0), '{}')
-        into new, gone
-        from bm25_pending w
-        join passages p on p.id = w.passage_id
-        where w.collection_id = collection;
-        admitted := new || array(
-            select s.id
-            from unnest(openbook.bm25_sealed(
-                collection, q.lexemes, q.weights, q.average_length,
-                depth + cardinality(gone))) s (id)
-            where s.id <> all (gone));
+    if cardinality(admitted) > 0 then
+        -- As deep as the share of the admitted makes likely to do, and half as deep again.
+        reach := 1.5 * depth * (select s.passages from openbook.bm25_statistics(collection) s)
+                 / cardinality(admitted);
+    end if;
+    -- To look up an admitted passage costs some four times what the blocks cost for one more.
+    if admitted is null or 4 * reach < cardinality(admitted) then
+        found := openbook.bm25_found(collection, q.lexemes, q.weights, q.average_length, reach);
+        within := case when admitted is null then found else array(
+            select f.id from unnest(found) f (id) join unnest(admitted) a (id) using (id)) end;
+        if admitted is null or cardinality(within) >= depth or cardinality(found) < reach then
+            admitted := within;
+        end if;
     end if;
     most := (select sum(w) from unnest(q.weights) w);
     return query

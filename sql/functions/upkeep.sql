@@ -99,9 +99,10 @@ begin
 
     delete from query_embeddings q where q.asked_at < now() - retention;
     get diagnostics queries = row_count;
+    delete from search_log l where l.asked_at < now() - retention;
 end
 $$;
-comment on function openbook.expire is 'Delete what has no history left: documents whose file has been gone for longer than the retention, and query texts last asked before it.';
+comment on function openbook.expire is 'Delete what has no history left: documents whose file has been gone for longer than the retention, and queries, with the log of searches, from before it.';
 
 create or replace function openbook.retired_models(retention interval default '90 days')
 returns setof text

@@ -40,20 +40,24 @@ set search_path = pg_catalog, pg_temp
 return array(select jsonb_array_elements_text(list));
 comment on function openbook.texts is 'A JSON array of texts as an array.';
 
-create or replace function openbook.placements(condition text, as_of timestamptz) returns text
+create or replace function openbook.contents_seen(condition text, as_of timestamptz) returns text
 language sql immutable
 set search_path = pg_catalog
 return format(
-    'chunks c
-     join contents n on n.id = c.content_id
-     join versions v on v.content_id = n.id
+    'join versions v on v.content_id = n.id
      join documents d on %s
      join sources s on s.id = d.source_id
      where s.collection_id = $2 and %s',
     case when as_of is null then 'd.version_id = v.id'
          else 'd.id = v.document_id and v.valid_from <= $3 and (v.valid_to > $3) is not false' end,
     coalesce(condition, 'true'));
-comment on function openbook.placements is 'SQL: the chunks that readers see, or saw at the time $3, in the collection $2 under a filter''s condition with its binds $1.';
+comment on function openbook.contents_seen is 'SQL: those of contents n that readers see, or saw at the time $3, in the collection $2 under a condition with its binds $1.';
+
+create or replace function openbook.placements(condition text, as_of timestamptz) returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+return 'chunks c join contents n on n.id = c.content_id ' || openbook.contents_seen(condition, as_of);
+comment on function openbook.placements is 'SQL: the chunks that readers see, likewise.';
 
 create or replace function openbook.admitted(
     collection bigint, condition text, binds jsonb[], as_of timestamptz, most integer)
@@ -65,6 +69,18 @@ declare
     places    bigint;
     passages  bigint[];
 begin
+    -- Contents know how many chunks they were cut into: that there are many is told without them,
+    -- unless the condition is on their texts.
+    if most is not null and position(' c.' in coalesce(condition, '')) = 0 then
+        execute format(
+            'select sum(first.chunks) from (select n.chunks from contents n %s limit 1000) first',
+            openbook.contents_seen(condition, as_of))
+        into places
+        using binds, collection, as_of;
+        if places > most then
+            return null;
+        end if;
+    end if;
     execute format(
         'select count(*), array_agg(distinct few.passage_id)
          from (select c.passage_id from %s limit $4) few', openbook.placements(condition, as_of))

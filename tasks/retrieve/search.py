@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from datetime import datetime
@@ -33,6 +34,7 @@ def search(
     skip: int = 0,
     principals: Sequence[str] | None = None,
     rerank: bool | None = None,
+    log: bool = True,
     settings: Settings | None = None,
     connection: Connection | None = None,
 ) -> list[Hit]:
@@ -48,7 +50,8 @@ def search(
 
     What is found is what the connection's login may read; a trusted login names the `principals`
     for whom it asks, users and groups, and finds what they and the public may read. On a connection
-    that is in a transaction the names hold until its end.
+    that is in a transaction the names hold until its end. The search is written into the table
+    search_log, unless `log` is false or the transaction is read-only.
 
     `rerank` lets the settings' reranker put the best hits in order; None: in hybrid mode, if there
     is one.
@@ -71,9 +74,11 @@ def search(
                 skip=skip,
                 principals=principals,
                 rerank=rerank,
+                log=log,
                 settings=settings,
                 connection=own,
             )
+    started = time.perf_counter()
     if rerank is None:
         rerank = mode == "hybrid" and settings.reranker != "off"
     # What stands behind the reranked hits keeps its place.
@@ -94,12 +99,18 @@ def search(
     if hits is None:
         asked["embedding"] = embedding_of(words, model, settings)
         *_, hits = _ask(connection, asked, principals)
-        _remember(connection, {**asked, "model": model, "words": words})
+        _write(connection, "remember_query", {**asked, "model": model, "words": words})
+    hits = hits or []
     if rerank and hits:
         from tasks.retrieve.rerank import rerank as reranked
 
-        return reranked(settings, words, hits)[skip : skip + k]
-    return hits or []
+        hits = reranked(settings, words, hits)[skip : skip + k]
+    if log:
+        milliseconds = 1000 * (time.perf_counter() - started)
+        chunk_ids = [hit.chunk_id for hit in hits]
+        logged = {**asked, "k": k, "chunk_ids": chunk_ids, "milliseconds": milliseconds}
+        _write(connection, "log_search", logged, principals)
+    return hits
 
 
 def _ask(
@@ -166,10 +177,17 @@ def _embedder(settings: Settings) -> Embedder:
     return open_embedder(settings)
 
 
-def _remember(connection: Connection, asked: Mapping[str, Any]) -> None:
-    """Store the embedding of the query's words, where the user may and the server can."""
+def _write(
+    connection: Connection,
+    name: str,
+    values: Mapping[str, Any],
+    principals: Sequence[str] | None = None,
+) -> None:
+    """Run the statement that keeps something of the search, where the server can write."""
     with (
         suppress(errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction),
         connection.transaction(),
     ):
-        connection.execute(statement("remember_query"), asked)
+        if principals is not None:
+            act_for(connection, principals)
+        connection.execute(statement(name), values)
