@@ -36,6 +36,7 @@ class Lab:
         self.drop = drop
         self.endpoint = endpoint
         self.api = api
+        self.allow_mass_delete = False
         assert database.database_url is not None
         self.environment = {
             "TMPDIR": str(drop.parent),
@@ -53,10 +54,17 @@ class Lab:
         """What a process is to do; an `environment` is laid over the lab's own."""
         environment = {**self.environment, **changes.pop("environment", {})}
         log = self.drop.parent / "boundaries.log"
-        return Job(drop=self.drop, environment=environment, log=log, api=self.api, **changes)
+        return Job(
+            drop=self.drop,
+            environment=environment,
+            log=log,
+            api=self.api,
+            allow_mass_delete=self.allow_mass_delete,
+            **changes,
+        )
 
     def ingest(self, **changes: Any) -> Outcome:
-        """Run the flow in a process of its own, and wait for its end."""
+        """Run a flow, ingest unless told, in a process of its own, and wait for its end."""
         return run(self.job(**changes))
 
     def start(self, **changes: Any) -> Running:

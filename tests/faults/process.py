@@ -1,4 +1,4 @@
-"""The ingest flow in a process of its own, which may be killed.
+"""A flow in a process of its own, which may be killed.
 
 Processes are forked from one that has imported everything and started nothing, so that each costs
 the run alone.
@@ -19,7 +19,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prefect.settings import (
     PREFECT_API_URL,
@@ -30,6 +30,7 @@ from prefect.settings import (
 )
 
 from flows import ingest as ingest_flow
+from flows import reembed as reembed_flow
 from tasks import settings as settings_module
 from tests.faults import boundaries
 
@@ -45,7 +46,7 @@ RUN_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Job:
-    """What one process does: `runs` runs of the flow over `drop`, as `environment` says.
+    """What one process does: `runs` runs of a flow, ingest's over `drop`, as `environment` says.
 
     It logs the boundaries that it crosses to `log`, and kills itself at the one of number
     `kill_at`, counted from 1. `prepare` is called first.
@@ -55,6 +56,8 @@ class Job:
     environment: Mapping[str, str]
     log: Path
     api: str
+    flow: Literal["ingest", "reembed"] = "ingest"
+    allow_mass_delete: bool = False
     runs: int = 1
     kill_at: int | None = None
     prepare: Callable[[], None] | None = None
@@ -138,7 +141,13 @@ def _work(job: Job, sender: Connection) -> None:
     with temporary_settings(updates):
         for _ in range(job.runs):
             try:
-                sender.send(ingest_flow.ingest(folder=str(job.drop)))
+                sender.send(
+                    ingest_flow.ingest(
+                        folder=str(job.drop), allow_mass_delete=job.allow_mass_delete
+                    )
+                    if job.flow == "ingest"
+                    else reembed_flow.reembed()
+                )
             except BaseException as error:
                 sender.send(error)
                 break
