@@ -71,7 +71,7 @@ declare
 begin
     -- Contents know how many chunks they were cut into: that there are many is told without them,
     -- unless the condition is on their texts.
-    if most is not null and position(' c.' in coalesce(condition, '')) = 0 then
+    if most is not null and coalesce(condition, '') !~ '\mc\.' then
         execute format(
             'select sum(first.chunks) from (select n.chunks from contents n %s limit 1000) first',
             openbook.contents_seen(condition, as_of))
