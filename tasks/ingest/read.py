@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from tasks.ingest.stage import stage
 from tasks.ingest.store import ContentKey, Pending, Reading, known_contents, store
 from tasks.settings import Settings
 
-_STALE_SECONDS = 24 * 3600
+_NEW_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +111,33 @@ def read_files(
 
 @contextmanager
 def staging(home: Path) -> Iterator[Path]:
-    """A private folder for copies of files; what a killed run left is swept after a day."""
+    """A private folder for copies of files, locked while it is in use.
+
+    What killed runs left is swept: their locks died with them. No clock is asked, since one that
+    jumps would sweep what others are at work on.
+    """
     folder = home / "staging"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in folder.iterdir():
-        if left.stat().st_mtime < time.time() - _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(dir=folder) as name:
-        yield Path(name)
+    with TemporaryDirectory(dir=folder) as name, _locked(Path(name)):
+        own = Path(name)
+        for left in folder.iterdir():
+            with suppress(OSError):  # it is locked, or gone
+                # One that is as new as this one may be about to be locked.
+                if own.stat().st_mtime - left.stat().st_mtime > _NEW_SECONDS:
+                    with _locked(left):
+                        shutil.rmtree(left, ignore_errors=True)
+        yield own
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; raises BlockingIOError where another process does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def stage_all(

@@ -67,7 +67,9 @@ class Chaos:
             old, mark = rng.choice(sorted(folder.marks(path.read_text()))), rng.randrange(60, 120)
             path.write_text(path.read_text().replace(f"{old} ", f"mark{mark} "))
         elif change == "copy":
-            shutil.copy(rng.choice(paths), drop / new)
+            original = rng.choice(paths)
+            if original.name != new:
+                shutil.copy(original, drop / new)
         elif change == "rename":
             rng.choice(paths).rename(drop / new)
         if change == "delete" or len(paths) > _MOST_FILES:
