@@ -128,6 +128,11 @@ create or replace function openbook.claim_conversations(identities bytea[], cont
 returns table (place bigint, conversation_id bigint, standing text)
 language sql
 set search_path = openbook, public, pg_temp
+-- One look into an index a conversation: a first load outruns the statistics, which still say that
+-- the table is empty and worth reading from end to end each time.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
     select given.place,
            coalesce(c.id, nextval(pg_get_serial_sequence('openbook.conversations', 'id'))),

@@ -8,22 +8,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from tasks.conversations.log import logged
+from tasks.conversations.writer import Counts, Writer
 from tasks.database import connect, stop
 from tasks.settings import Settings
+from tests.bench.usage import Usage
+from tests.conversations.model_server import model_server
 
 REAL = (
     Path(__file__).resolve().parents[3] / "shared" / "data" / "conversations" / "sgd_openai.jsonl"
@@ -36,15 +40,11 @@ def main() -> None:
     parser.add_argument(
         "--messages", type=int, default=1_000_000, help="how many to load (default: 1000000)"
     )
-    parser.add_argument("--load", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.load:
-        load_here(*arguments.load)
-        return
     console = Console()
-    table = Table(title="loading conversations")
-    for name in ("", "messages", "s", "messages/s", "of a bare COPY", "CPU s", "peak MB"):
-        table.add_column(name, justify="left" if not name else "right", no_wrap=not name)
+    table = Table(title="loading conversations, in CPU seconds and in seconds of this machine")
+    for name in ("", "messages", "client CPU", "server CPU", "s", "messages/s", "peak MB"):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
     with tempfile.TemporaryDirectory(prefix="openbook-bench-") as folder:
         Path(folder).chmod(0o711)
         settings = Settings(home=Path(folder) / "home")
@@ -52,32 +52,36 @@ def main() -> None:
             source = Path(folder) / f"{count}.jsonl"
             written = write(source, count)
             clear(settings)
-            first = run_load(settings, source)
-            again = run_load(settings, source)
-            bare, indexed = copies(settings, Path(folder) / "rows")
-            seconds = first["seconds"]
-            table.add_row("bare COPY", f"{written:,}", f"{bare:.1f}", rate(written, bare))
-            table.add_row(
-                "COPY, keys and checks", f"{written:,}", f"{indexed:.1f}", rate(written, indexed)
-            )
-            for name, done in (("load", first), ("load again", again)):
+            loads = [run_load(settings, source), run_load(settings, source)]
+            assert [load.messages for load in loads] == [written, 0]
+            rows = export(settings, Path(folder) / "rows")
+            bare, checked = (copy(settings, rows, how) for how in ("", "including all"))
+            for name, cost in (
+                ("bare COPY", bare),
+                ("COPY, with keys and checks", checked),
+                ("load", loads[0]),
+                ("load again", loads[1]),
+            ):
                 table.add_row(
                     name,
                     f"{written:,}",
-                    f"{done['seconds']:.1f}",
-                    rate(written, done["seconds"]),
-                    f"{bare / done['seconds']:.2f}",
-                    f"{done['cpu']:.1f}",
-                    f"{done['peak']:.0f}",
+                    f"{cost.client:.1f}",
+                    f"{cost.server:.1f}",
+                    f"{cost.seconds:.1f}",
+                    f"{written / cost.seconds:,.0f}",
+                    f"{cost.peak:.0f}",
                 )
             table.add_section()
-            assert first["messages"] == written, (first, written, seconds)
-            assert again["messages"] == 0
+        plain, watched = calls(settings)
         stop(settings)
     console.print(table)
     console.print(
-        "bare COPY: conversations and messages as stored, into tables without a key or a check. "
-        "CPU and memory: of the loading processes together, without the server's."
+        f"A call of an OpenAI client on loopback takes {plain:.2f} ms, logged {watched:.2f} ms "
+        "(medians; the thread that stores is at work beside it)."
+    )
+    console.print(
+        "bare COPY: the rows as stored, into tables without a key or a check. Peak: the loading "
+        "processes together. On two idle cores a load takes its client's half beside its server's."
     )
 
 
@@ -119,72 +123,88 @@ def clear(settings: Settings) -> None:
         connection.execute("truncate conversations, messages, feedback, load_files cascade")
 
 
-def run_load(settings: Settings, source: Path) -> dict[str, Any]:
-    """Load in a process of its own; its report, CPU seconds and peak memory."""
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "tests.bench.bench_conversations", "--load", str(settings.home),
-            str(source),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OPENBOOK_HOME": str(settings.home)},
-    )  # fmt: skip
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
+def calls(settings: Settings, count: int = 400) -> tuple[float, float]:
+    """Median milliseconds of a call without and with logging, the two in turn."""
+    from openai import OpenAI
+
+    writer = Writer(settings)
+    seconds: tuple[list[float], list[float]] = ([], [])
+    with model_server() as url:
+        clients = [OpenAI(base_url=url, api_key="k") for _ in range(2)]
+        logged(clients[1], writer)
+        for number in range(count):
+            for client, taken in zip(clients, seconds, strict=True):
+                said = [{"role": "user", "content": f"Hello {number}"}]
+                started = time.perf_counter()
+                client.chat.completions.create(model="m", messages=said)  # type: ignore[arg-type]
+                taken.append(time.perf_counter() - started)
+    writer.close(30)
+    assert writer.counts == Counts(logged=count)
+    return median(seconds[0]) * 1000, median(seconds[1]) * 1000
 
 
-def load_here(home: str, source: str) -> None:
-    from tasks.conversations.load import load
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of client and server, seconds, and the most memory of the client in MB."""
 
-    settings = Settings(home=Path(home))
-    with connect(settings, autocommit=True) as connection:
-        report = load(connection, settings, Path(source))
-    own, children = (
-        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    client: float
+    server: float
+    seconds: float
+    peak: float = 0.0
+    messages: int = 0
+
+
+def run_load(settings: Settings, source: Path) -> Cost:
+    """Load in a process of its own."""
+    command = [sys.executable, "-m", "flows.cli", "conversations", "load", str(source), "--json"]
+    environment = {**os.environ, "OPENBOOK_HOME": str(settings.home)}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    with Usage(load=child.pid, server=postmaster(settings)) as usage:
+        report = json.loads(child.communicate()[0])
+    return Cost(
+        usage.own("load") + usage.started("load"),
+        usage.started("server"),
+        report["files"][0]["seconds"],
+        sum(usage.peak["load"]),
+        report["messages"],
     )
-    cpu = sum(use.ru_utime + use.ru_stime for use in (own, children))
-    peak = (own.ru_maxrss + children.ru_maxrss * settings.parse_workers) / 1024
-    json.dump(
-        {"messages": report.messages, "seconds": report.seconds, "cpu": cpu, "peak": peak},
-        sys.stdout,
-    )
 
 
-def copies(settings: Settings, folder: Path) -> tuple[float, float]:
-    """Seconds to copy the stored rows into bare tables, and into ones with keys and checks."""
+def postmaster(settings: Settings) -> int:
+    """The process that all of the embedded server's come from."""
+    file = (settings.home / "postgres").resolve() / "data" / "postmaster.pid"
+    return int(file.read_text().split()[0])
+
+
+def export(settings: Settings, folder: Path) -> Path:
+    """The stored rows as files of COPY's text format."""
     folder.mkdir(exist_ok=True)
-    seconds = []
     with connect(settings, autocommit=True) as connection:
         for table in TABLES:
-            with (
-                (folder / table).open("wb") as file,
-                connection.cursor().copy(f"copy {table} to stdout".encode()) as copy,
-            ):
-                for data in copy:
+            statement = f"copy {table} to stdout".encode()
+            with (folder / table).open("wb") as file, connection.cursor().copy(statement) as copied:
+                for data in copied:
                     file.write(data)
-        for including in ("", "including all"):
+    return folder
+
+
+def copy(settings: Settings, rows: Path, including: str) -> Cost:
+    """Copy the rows into new tables that are like the real ones."""
+    with connect(settings, autocommit=True) as connection:
+        for table in TABLES:
+            connection.execute(f"create table copy_{table} (like {table} {including})".encode())
+        started, cpu = time.perf_counter(), time.process_time()
+        with Usage(server=postmaster(settings)) as usage:
             for table in TABLES:
-                connection.execute(f"create table copy_{table} (like {table} {including})".encode())
-            seconds.append(sum(copy_in(connection, folder, table) for table in TABLES))
-            connection.execute("drop table copy_conversations, copy_messages")
-    return seconds[0], seconds[1]
-
-
-def copy_in(connection: psycopg.Connection, folder: Path, table: str) -> float:
-    started = time.perf_counter()
-    with (
-        (folder / table).open("rb") as file,
-        connection.cursor().copy(f"copy copy_{table} from stdin".encode()) as copy,
-    ):
-        while data := file.read(1 << 20):
-            copy.write(data)
-    return time.perf_counter() - started
-
-
-def rate(messages: int, seconds: float) -> str:
-    return f"{messages / seconds:,.0f}"
+                statement = f"copy copy_{table} from stdin".encode()
+                with (rows / table).open("rb") as file, connection.cursor().copy(statement) as into:
+                    while data := file.read(1 << 20):
+                        into.write(data)
+        cost = Cost(
+            time.process_time() - cpu, usage.started("server"), time.perf_counter() - started
+        )
+        connection.execute("drop table copy_conversations, copy_messages")
+    return cost
 
 
 if __name__ == "__main__":

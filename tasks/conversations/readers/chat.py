@@ -28,6 +28,7 @@ from tasks.conversations.values import Conversation, Feedback, Json, Message
 from tasks.errors import Rejected
 
 _PLAIN_ROLES = frozenset(("system", "user", "assistant", "developer"))
+_SPOKEN = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", "weight"))
 _ROLES = {
     **{role: role for role in (*_PLAIN_ROLES, "tool")},
     "function": "tool",
@@ -152,10 +153,8 @@ def read_message(one: Any, ordinal: int) -> Message:
     if weight is not None and weight not in (0, 1):
         raise Rejected(f"The weight of message {ordinal} is not 0 or 1", "Give one of these.")
     name = one.get("name")
-    counted = one.get("usage")
-    usage = counted if isinstance(counted, dict) else one
     answers = one.get("tool_call_id")
-    return Message(
+    spoken = (
         role,
         content,
         parts,
@@ -163,6 +162,13 @@ def read_message(one: Any, ordinal: int) -> Message:
         answers if isinstance(answers, str) and role == "tool" else None,
         name if isinstance(name, str) else None,
         None if weight is None else int(weight),
+    )
+    if one.keys() <= _SPOKEN:
+        return Message(*spoken)
+    counted = one.get("usage")
+    usage = counted if isinstance(counted, dict) else one
+    return Message(
+        *spoken,
         first(one, ("id",)),
         first(one, ("model",)),
         whole(usage.get("input_tokens", usage.get("prompt_tokens"))),
