@@ -19,6 +19,8 @@ CALL = {
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+    disable_nagle_algorithm = True
     numbers = count(1)
 
     def do_POST(self) -> None:
