@@ -17,6 +17,7 @@ from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.conversations.forget import forget_conversation
 from tasks.conversations.pseudonyms import pseudonyms
 from tests.conversations.conftest import Log, chat, lines
 
@@ -242,3 +243,12 @@ def test_another_key_makes_other_pseudonyms(log: Log) -> None:
     given = pseudonyms(replace(log.settings, pseudonym_key="a long enough secret"))
     assert given.user("anna") != kept.user("anna")
     assert str(kept.key) not in repr(kept)
+
+
+def test_who_ingests_loads_grows_and_forgets_without_owning_a_table(log: Log) -> None:
+    log.connection.execute("set role openbook_ingest")
+    assert log.load(TWO).added == 2
+    assert log.load(
+        lines(chat("How long is the warranty?", "One year.", "?", "Two.", id="a"))
+    ).grown
+    assert forget_conversation(log.connection, pseudonyms(log.settings), "a").messages == 4
