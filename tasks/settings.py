@@ -57,6 +57,12 @@ class Settings:
     """The largest file that is read; larger ones are rejected."""
     max_delete_share: float = 0.5
     """A run stops before it removes more than this share of a source's documents."""
+    answer_model: str | None = None
+    """The chat model that writes answers for RAFT datasets; unset: the logged ones are taken."""
+    answer_url: str | None = None
+    """Its endpoint's base URL; unset: OpenAI's own."""
+    answer_key: str | None = field(default=None, repr=False)
+    """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     retention_days: float = 90.0
     """How long what readers no longer see stays searchable as of a past time."""
     pseudonym_key: str | None = field(default=None, repr=False)
@@ -80,6 +86,8 @@ class Settings:
         }
         if "embedding_url" not in given:  # OpenAI's key is for nobody else
             given.setdefault("embedding_key", environ.get("OPENAI_API_KEY") or None)
+        if "answer_url" not in given:
+            given.setdefault("answer_key", environ.get("OPENAI_API_KEY") or None)
         settings = cls(**given)  # type: ignore[arg-type]
         if settings.chunk_tokens < _LEAST_CHUNK_TOKENS:
             raise Fatal(
@@ -153,6 +161,9 @@ _CONVERTERS = {
     "parse_megabytes": _integer,
     "file_megabytes": _integer,
     "max_delete_share": _number,
+    "answer_model": _text,
+    "answer_url": _text,
+    "answer_key": _text,
     "retention_days": _number,
     "pseudonym_key": _text,
     "conversation_days": _number,

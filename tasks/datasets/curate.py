@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from psycopg import Connection
 
-from tasks.database import hold
+from tasks.database import connect, hold
 from tasks.datasets.decide import decide
-from tasks.datasets.example import Recipe
+from tasks.datasets.example import Draft, Recipe
+from tasks.datasets.preference import preference_drafts
 from tasks.datasets.price import price
+from tasks.datasets.raft import questions, raft_draft
 from tasks.datasets.source import choose
 from tasks.datasets.spec import Spec
-from tasks.datasets.store import make_missing
+from tasks.datasets.store import known_states, make_missing, store_drafts
 from tasks.datasets.tokens import counter
 from tasks.datasets.versions import Outcome, record
+from tasks.datasets.write import AnswerWriter
 from tasks.errors import Retryable
 from tasks.settings import Settings
 
@@ -40,11 +43,44 @@ def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) 
     recipe = Recipe.of(spec)
     choose(connection, spec.source, spec.mix.filter if spec.mix else None)
     connection.execute("analyze chosen")
-    make_missing(connection, recipe, None if plan else settings, spec.quality.corrections)
-    decision = decide(connection, spec, recipe, None)
+    drafts: list[Draft] | None = None
+    if spec.kind == "sft":
+        make_missing(connection, recipe, None if plan else settings, spec.quality.corrections)
+    elif spec.kind == "preference":
+        drafts = preference_drafts(connection)
+        store_drafts(connection, recipe, drafts)
+    else:
+        drafts = _raft_drafts(connection, spec, recipe, None if plan else settings)
+    decision = decide(connection, spec, recipe, drafts)
     cost = price(spec, decision.splits["train"], decision.tokens)
     number, created = None, False
     if not plan:
         number, created = record(connection, spec, recipe, decision, cost)
     count = counter(spec.model)
     return Outcome(spec.name, spec.kind, number, created, decision, cost, count.name, count.exact)
+
+
+def _raft_drafts(
+    connection: Connection, spec: Spec, recipe: Recipe, settings: Settings | None
+) -> list[Draft]:
+    """The drafts of all questions, made and kept; without settings no answer is bought."""
+    asked = list(questions(connection, spec.raft))
+    if spec.raft.answers == "log":
+        drafts = [raft_draft(one, spec.raft, None) for one in asked]
+        store_drafts(connection, recipe, drafts)
+        return drafts
+    drafts = [raft_draft(one, spec.raft, _unwritten) for one in asked]
+    if settings is not None:
+        known = known_states(connection, recipe, [draft.state for draft in drafts])
+        writer = AnswerWriter(settings)
+        for one, draft in zip(asked, drafts, strict=True):
+            if draft.state not in known:
+                with connect(settings) as buying:  # what is paid for is kept, whatever comes next
+                    written = raft_draft(one, spec.raft, writer.write)
+                    store_drafts(buying, recipe, [written])
+    return drafts
+
+
+def _unwritten(_question: str, _passage: str) -> str:
+    """Stands for an answer where the draft's state alone is asked for."""
+    return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -103,6 +103,8 @@ def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
     redacted, personal = redact_values(draft.body, recipe.redact)
     body = json.dumps(redacted, ensure_ascii=False, separators=(",", ":"))
     texts = texts_of(redacted)
+    if recipe.kind == "raft":  # examples are alike by their questions, not by what they show
+        texts = [text.rpartition("\n\nQuestion: ")[2] for text in texts]
     said = words(texts)
     messages = redacted["messages"] if "messages" in redacted else redacted["input"]["messages"]
     found = [draft.note] if draft.note else []
@@ -115,7 +117,7 @@ def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
         sha256=hashlib.sha256(body.encode()).digest(),
         text_sha256=hashlib.sha256("\0".join(texts).casefold().encode()).digest(),
         tokens=count.count_messages(_counted(redacted, messages)),
-        turns=sum(one["role"] == "assistant" for one in messages),
+        turns=sum(one["role"] == "assistant" for one in messages) + (recipe.kind == "preference"),
         language=language(said),
         flags=tuple(found),
         personal=dict(personal),
@@ -140,6 +142,4 @@ def _counted(body: Body, messages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _signed(example: Example, said: Words, signature: bytes) -> Example:
-    from dataclasses import replace
-
     return replace(example, words=said.astype("<u4").tobytes(), signature=signature)

@@ -12,6 +12,9 @@ LONGEST_EXAMPLE_TOKENS = 65_536
 LEAST_EXAMPLES = 10
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
 
+QUOTE = re.compile(r"##begin_quote##(.*?)##end_quote##", re.DOTALL)
+"""How RAFT marks a quote."""
+
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _KEYS = {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal"}
 
@@ -157,9 +160,19 @@ def preference_faults(body: Body) -> list[str]:
     return faults
 
 
+def raft_faults(body: Body) -> list[str]:
+    """Which rules a RAFT example breaks: a supervised one's, and that quotes are true."""
+    messages = body.get("messages") or ()
+    shown = next((one["content"] for one in messages if one.get("role") == "user"), "")
+    quotes = QUOTE.findall(str(messages[-1].get("content"))) if messages else []
+    true = all(quote in shown for quote in quotes)
+    return chat_faults(body) + ([] if true else ["a quote is not in a document"])
+
+
 def faults(body: Body, kind: str) -> list[str]:
     """Which rules an example of that kind of dataset breaks."""
-    return preference_faults(body) if kind == "preference" else chat_faults(body)
+    rules = {"preference": preference_faults, "raft": raft_faults}
+    return rules.get(kind, chat_faults)(body)
 
 
 def file_faults(examples: int, size_bytes: int) -> list[str]:

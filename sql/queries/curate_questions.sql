@@ -1,0 +1,27 @@
+select m.conversation_id, m.ordinal, asked.ordinal as asked_ordinal, asked.content as question,
+       m.content as answer,
+       retrieved.collection,
+       retrieved.chunks,
+       coalesce((
+           select jsonb_agg(jsonb_build_array(h.chunk_id, h.text) order by h.rank)
+           from openbook.search(asked.content, k => %(candidates)s, mode => 'keyword',
+                                collection => retrieved.collection) h
+           where h.chunk_id <> all (m.chunk_ids)), '[]') as found
+from chosen c
+join openbook.messages m on m.conversation_id = c.conversation_id
+cross join lateral (
+    select p.ordinal, p.content
+    from openbook.messages p
+    where p.conversation_id = m.conversation_id and p.ordinal < m.ordinal and p.role = 'user'
+    order by p.ordinal desc
+    limit 1) asked
+cross join lateral (
+    select max(l.name) as collection,
+           jsonb_agg(jsonb_build_array(k.id, p.body) order by array_position(m.chunk_ids, k.id)) as chunks
+    from openbook.chunks k
+    join openbook.passages p on p.id = k.passage_id
+    join openbook.collections l on l.id = p.collection_id
+    where k.id = any (m.chunk_ids)) retrieved
+where not c.general and m.role = 'assistant' and cardinality(m.chunk_ids) > 0
+  and m.content is not null and asked.content <> '' and retrieved.chunks is not null
+order by m.conversation_id, m.ordinal

@@ -1,0 +1,170 @@
+"""Retrieval-augmented fine-tuning (Zhang et al. 2024, arXiv 2403.10131): answers that quote.
+
+Where the paper leaves room: distractors are what our own search finds for the question, without
+the passage that answers it and without passages that hold the answer too; every quote stands word
+for word in its passage; an example without that passage has the answer without a quote, so that
+nobody learns to quote what is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from tasks.database import query
+from tasks.datasets.example import Draft
+from tasks.datasets.preference import draft_state
+from tasks.datasets.shape import Body
+from tasks.datasets.spec import Raft
+from tasks.datasets.validate import QUOTE
+
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+_WORD = re.compile(r"\d+|\w{3,}")
+_INSTRUCTION = (
+    "Answer the question from the documents. Quote what the answer rests on word for word between "
+    "##begin_quote## and ##end_quote##, then write ##Answer: and the answer."
+)
+_LEAST_SUPPORT = 0.3
+"""The share of the answer's words that the passage must hold for it to be what it rests on."""
+_MOST_OVERLAP = 0.85
+"""A passage that holds this much of what the oracle holds answers the question too."""
+_MOST_QUOTES = 2
+_SPARE = 12
+
+Passage = tuple[int, str]
+Write = Callable[[str, str], str]
+"""Writes the answer to a question from a passage, with its quotes marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that was answered from retrieved passages, as it was logged."""
+
+    conversation_id: int
+    ordinals: tuple[int, ...]
+    question: str
+    answer: str
+    oracle: Passage
+    distractors: tuple[Passage, ...]
+    support: float
+
+
+def questions(connection: Connection, raft: Raft) -> Iterator[Question]:
+    """The questions of the temporary table `chosen`, each with its oracle and its distractors."""
+    rows = connection.execute(
+        query("curate_questions"), {"candidates": raft.distractors + _SPARE}
+    ).fetchall()
+    for conversation_id, ordinal, asked, question, answer, _, chunks, found in rows:
+        retrieved = [(int(one), str(text)) for one, text in chunks]
+        news = informative(answer, question)
+        oracle = max(retrieved, key=lambda one: _share(news, one[1]))
+        others = [(int(one), str(text)) for one, text in found]
+        others += [one for one in retrieved if one[0] != oracle[0]]
+        yield Question(
+            conversation_id,
+            (asked, ordinal),
+            question,
+            answer,
+            oracle,
+            tuple(_distractors(others, oracle, news, raft.distractors + 1)),
+            share_held(answer, oracle[1]),
+        )
+
+
+def _distractors(
+    found: Sequence[Passage], oracle: Passage, news: Set[str], most: int
+) -> Iterator[Passage]:
+    seen = {oracle[1]}
+    limit = _MOST_OVERLAP * _share(news, oracle[1])
+    for one in found:
+        if most == 0:
+            return
+        if one[1] not in seen and _share(news, one[1]) < limit:
+            seen.add(one[1])
+            most -= 1
+            yield one
+
+
+def share_held(answer: str, passage: str) -> float:
+    """The share of the answer's different words that the passage holds."""
+    return _share(_words(answer), passage)
+
+
+def informative(answer: str, question: str) -> Set[str]:
+    """The answer's words that the question does not give away; all where it gives all away."""
+    return _words(answer) - _words(question) or _words(answer)
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))
+
+
+def _share(words: Set[str], passage: str) -> float:
+    return len(words & _words(passage)) / len(words) if words else 0.0
+
+
+def raft_draft(one: Question, raft: Raft, write: Write | None) -> Draft:
+    """The question's example.
+
+    `write` writes the answer; without it the logged one is taken, with the sentences of the passage
+    that say most of it as quotes.
+    """
+    shown = _place(f"oracle\0{one.question}\0{one.oracle[1]}") >= raft.without_oracle
+    passages = [
+        *one.distractors[: raft.distractors + (not shown)],
+        *([one.oracle] if shown else []),
+    ]
+    passages.sort(key=lambda passage: _place(f"{one.question}\0{passage[1]}"))
+    state = draft_state([one.question, one.answer, one.oracle, passages])
+    note = None
+    if one.support < _LEAST_SUPPORT:
+        note, said = "draft: no retrieved passage holds the answer", one.answer
+    elif write is not None:
+        said = write(one.question, one.oracle[1])
+        note = _false_quote(said, one.oracle[1])
+    else:
+        said = quoted(one.answer, one.oracle[1])
+    if not shown:
+        said = QUOTE.sub("", said).strip()
+    documents = "\n\n".join(
+        f"<document {place}>\n{text}\n</document>" for place, (_, text) in enumerate(passages, 1)
+    )
+    body: Body = {
+        "messages": [
+            {"role": "system", "content": _INSTRUCTION},
+            {"role": "user", "content": f"{documents}\n\nQuestion: {one.question}"},
+            {"role": "assistant", "content": said},
+        ]
+    }
+    chunks = tuple(chunk for chunk, _ in passages)
+    return Draft(one.conversation_id, state, body, one.ordinals, chunks, note=note)
+
+
+def quoted(answer: str, passage: str) -> str:
+    """The answer behind the sentences of the passage that hold most of its words."""
+    sentences = [match[0].strip() for match in _SENTENCE.finditer(passage)]
+    sentences = [sentence for sentence in sentences if len(_WORD.findall(sentence)) >= 3]
+    ranked = sorted(sentences, key=lambda sentence: -share_held(answer, sentence))
+    best = {sentence for sentence in ranked[:_MOST_QUOTES] if share_held(answer, sentence) > 0}
+    quotes = [
+        f"##begin_quote##{sentence}##end_quote##" for sentence in sentences if sentence in best
+    ]
+    return "\n".join([*dict.fromkeys(quotes), f"##Answer: {answer}"])
+
+
+def _false_quote(written: str, passage: str) -> str | None:
+    quotes = [quote.strip() for quote in QUOTE.findall(written)]
+    if not quotes or "##Answer:" not in written:
+        return "draft: the written answer quotes nothing"
+    if any(quote not in passage for quote in quotes):
+        return "draft: a quote is not in its passage"
+    return None
+
+
+def _place(key: str) -> float:
+    """Where a key falls between 0 and 1; the same for ever."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") / 2**32

@@ -1,0 +1,192 @@
+"""RAFT: the passage that answers, hard distractors, a share without it, quotes that are true."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tasks.datasets.raft import quoted
+from tasks.datasets.validate import QUOTE
+from tasks.errors import Fatal
+from tasks.settings import Settings
+from tests.book import Book
+from tests.datasets.conftest import Log
+
+TOPICS = ("pump", "valve", "seal", "motor", "sensor", "flange")
+ALL = "quality: {min_tokens: 1}\ndedupe: {near: 0}\n"
+
+
+@pytest.fixture
+def asked(book: Book) -> Iterator[Log]:
+    """A book about machines, and answered questions with the passages that were retrieved."""
+    for topic in TOPICS:
+        for part in ("cleaning", "storage"):
+            book.write(
+                f"{topic}-{part}.md",
+                f"# {topic.title()} {part}\n\nNotes on {part} of a {topic} in the workshop. "
+                f"The {topic} needs {part} every {len(topic) + len(part)} weeks by the {topic} "
+                "crew. Keep it dry.\n",
+            )
+    book.ingest()
+    with book.connect() as connection:
+        log = Log(connection, replace(book.settings))
+        for topic in TOPICS:
+            log.say(
+                f"How often does the {topic} need cleaning?",
+                {
+                    "role": "assistant",
+                    "content": f"The {topic} needs cleaning every {len(topic) + 8} weeks.",
+                    "chunk_ids": chunks(
+                        connection, [f"{topic}-storage.md", f"{topic}-cleaning.md"]
+                    ),
+                },
+            )
+        yield log
+
+
+def chunks(connection: Connection, paths: list[str]) -> list[int]:
+    rows = connection.execute(
+        "select chunk_id from analytics.chunks where path = any (%s) order by path desc", [paths]
+    )
+    return [row[0] for row in rows]
+
+
+def parts(body: dict[str, Any]) -> tuple[list[str], str, list[str]]:
+    """The documents, the answer and the quotes of an example."""
+    _, user, assistant = (one["content"] for one in body["messages"])
+    documents = re.findall(r"<document \d+>\n(.*?)\n</document>", user, re.DOTALL)
+    return documents, assistant, QUOTE.findall(assistant)
+
+
+def test_an_example_shows_the_oracle_among_distractors_and_quotes_it(asked: Log) -> None:
+    asked.curate(ALL + "raft: {distractors: 3, without_oracle: 0}\n", kind="raft")
+    bodies = asked.bodies()
+    assert len(bodies) == len(TOPICS)
+    for topic, body in zip(TOPICS, bodies, strict=True):
+        documents, answer, quotes = parts(body)
+        true = [
+            one
+            for one in documents
+            if f"needs cleaning every {len(topic) + 8} weeks by the {topic}" in one
+        ]
+        assert len(true) == 1
+        assert len(documents) == 4
+        assert quotes
+        assert all(quote in true[0] for quote in quotes)
+        assert answer.endswith(
+            f"##Answer: The {topic} needs cleaning every {len(topic) + 8} weeks."
+        )
+        numbers = [f"{topic} needs cleaning" in one for one in documents]
+        assert sum(numbers) == 1, "no other document answers it"
+
+
+def test_the_lineage_leads_to_the_chunks_that_are_shown(asked: Log) -> None:
+    asked.curate(ALL, kind="raft")
+    rows = asked.connection.execute(
+        "select l.chunk_ids, e.body from analytics.dataset_lineage l"
+        " join examples e on encode(e.sha256, 'hex') = l.sha256"
+    ).fetchall()
+    for chunk_ids, body in rows:
+        texts = asked.connection.execute(
+            "select text from analytics.chunks where chunk_id = any (%s)", [chunk_ids]
+        ).fetchall()
+        assert sorted(parts(json.loads(body))[0]) == sorted(row[0] for row in texts)
+
+
+def test_a_share_has_no_oracle_and_then_no_quote(asked: Log) -> None:
+    asked.curate(ALL + "raft: {distractors: 3, without_oracle: 1}\n", kind="raft")
+    for topic, body in zip(TOPICS, asked.bodies(), strict=True):
+        documents, answer, quotes = parts(body)
+        assert quotes == []
+        assert answer.startswith("##Answer: ")
+        assert not any(f"{topic} needs cleaning" in one for one in documents)
+
+
+def test_the_same_book_and_log_give_the_same_bytes(asked: Log) -> None:
+    first, again = (asked.curate(ALL, kind="raft", plan=True).decision for _ in range(2))
+    assert first == again
+
+
+def test_an_answer_that_no_passage_holds_is_left_out(asked: Log) -> None:
+    lost = asked.say(
+        "Who painted it?",
+        {"role": "assistant", "content": "Vermeer did, around sixteen sixty five, in Delft.",
+         "chunk_ids": chunks(asked.connection, ["pump-storage.md"])},
+    )  # fmt: skip
+    asked.curate(ALL, kind="raft")
+    assert asked.fate(lost) == "draft: no retrieved passage holds the answer"
+
+
+def test_quotes_are_sentences_of_the_passage() -> None:
+    passage = "Heat it first. The glue sets in nine minutes at room heat! Then wait."
+    said = quoted("It sets in nine minutes.", passage)
+    assert QUOTE.findall(said) == ["The glue sets in nine minutes at room heat!"]
+
+
+@contextmanager
+def model(answers: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A chat endpoint that gives those answers in turn; its address and what it was asked."""
+    seen: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            said = {"role": "assistant", "content": answers[(len(seen) - 1) % len(answers)]}
+            body = json.dumps({
+                "id": "x", "object": "chat.completion", "created": 0, "model": "m",
+                "choices": [{"index": 0, "finish_reason": "stop", "message": said}],
+            }).encode()  # fmt: skip
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+WRITTEN = "##begin_quote##Keep it dry.##end_quote##\n##Answer: Keep it dry."
+FALSE = "##begin_quote##Keep it wet.##end_quote##\n##Answer: Keep it wet."
+
+
+def test_a_model_writes_answers_once_and_false_quotes_are_left_out(asked: Log) -> None:
+    spec = ALL + "raft: {answers: model, without_oracle: 0}\n"
+    with model([WRITTEN, FALSE]) as (url, seen):
+        asked.settings = replace(asked.settings, answer_model="m", answer_url=url)
+        asked.curate(spec, kind="raft", plan=True)
+        assert seen == [], "a plan buys nothing"
+        outcome = asked.curate(spec, kind="raft")
+        assert len(seen) == len(TOPICS)
+        assert "Keep it dry." in seen[0]["messages"][0]["content"]
+        assert asked.curate(spec, kind="raft").version == outcome.version
+        assert len(seen) == len(TOPICS), "what was written is not bought again"
+    assert outcome.decision.examples == len(TOPICS) // 2
+    reasons = {fall.reason for fall in outcome.decision.funnel}
+    assert reasons == {"draft: a quote is not in its passage"}
+
+
+def test_without_a_model_the_spec_is_refused_with_what_to_set(
+    asked: Log, database: Settings
+) -> None:
+    with pytest.raises(Fatal, match="OPENBOOK_ANSWER_MODEL"):
+        asked.curate("raft: {answers: model}\n", kind="raft")
