@@ -120,3 +120,14 @@ def test_what_stands_around_a_hit_is_shown_to_its_readers_alone(crew: Served) ->
     assert crew.get("/why", token=ann, params={**asked, **place, "filter": "{}"}).is_success
     told = crew.get("/why", token=public, params={**asked, **place, "filter": "{}"})
     assert told.status_code == 404
+
+
+def test_a_search_is_logged_for_whom_it_was_asked(crew: Served, stocked: Shelf) -> None:
+    token = crew.token(principals=["ann"])
+    crew.post("/search", token=token, json={"query": "spring tide", "k": 1})
+    crew.openai(token).vector_stores.search("default", query="neap tide", max_num_results=1)
+    rows = stocked.connection.execute(
+        "select query, principals, cardinality(chunk_ids) > 0 from search_log order by id"
+    ).fetchall()
+    assert [row[0] for row in rows] == ["spring tide", "neap tide"]
+    assert all(set(row[1]) == {"public", "ann"} and row[2] for row in rows)
