@@ -35,22 +35,23 @@ language plpgsql
 set search_path = openbook, pg_temp
 as $$
 declare
-    gained bigint[];
-    lost   bigint[];
+    gained bigint[] := '{}';
+    lost   bigint[] := '{}';
 begin
+    -- A plan is kept for the session, and a join of the rows before and after would be planned for
+    -- as few of them as the first statement touched. Versions are one document's alone.
     if tg_op = 'INSERT' then
-        select array_agg(version_id) into gained from after_rows where version_id is not null;
+        gained := array(select version_id from after_rows where version_id is not null);
     elsif tg_op = 'DELETE' then
-        select array_agg(version_id) into lost from before_rows where version_id is not null;
+        lost := array(select version_id from before_rows where version_id is not null);
     else
-        select array_agg(a.version_id) filter (where a.version_id is not null),
-               array_agg(b.version_id) filter (where b.version_id is not null)
-        into gained, lost
-        from after_rows a join before_rows b using (id)
-        where a.version_id is distinct from b.version_id;
+        gained := array(select version_id from after_rows where version_id is not null
+                        except select version_id from before_rows);
+        lost := array(select version_id from before_rows where version_id is not null
+                      except select version_id from after_rows);
     end if;
-    if gained is not null or lost is not null then
-        perform openbook.move_uses(coalesce(gained, '{}'), coalesce(lost, '{}'));
+    if cardinality(gained || lost) > 0 then
+        perform openbook.move_uses(gained, lost);
     end if;
     return null;
 end

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from psycopg import Connection, Cursor
 
@@ -28,15 +29,14 @@ _READ_BYTES = 1 << 20
 _HASH_BATCH = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What the walk saw at one path; `problem` says why it cannot be read, if it cannot.
 
     `readers` are those of the nearest sidecar that speaks of the path; None where none does.
     """
 
     path: str
-    size: int | None = None
+    size_bytes: int | None = None
     mtime_ns: int | None = None
     ctime_ns: int | None = None
     inode: int | None = None
@@ -72,10 +72,11 @@ def walk(root: Path, max_bytes: int) -> Iterator[Entry]:
                 entries = list(listing)
             if any(entry.name == sidecars.NAME for entry in entries):
                 rules = (*rules, sidecars.read_sidecar(base, folder))
+            above = folder + b"/" if folder else b""
             for entry in entries:
                 if entry.name.startswith(b"."):
                     continue
-                path = os.path.join(folder, entry.name)
+                path = above + entry.name
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((path, rules))
                 else:
@@ -95,7 +96,7 @@ def _look_at(
     path: bytes, entry: os.DirEntry[bytes], max_bytes: int, rules: tuple[Sidecar, ...]
 ) -> Entry:
     name = encode_path(path)
-    readers = sidecars.readers_of(name, rules)
+    readers = sidecars.readers_of(name, rules) if rules else None
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
@@ -141,19 +142,24 @@ def scan(
     as empty); None allows that.
     """
     parameters = {"source": source_id, "recipe": recipe}
+    renamed = deleted = 0
     with connection.cursor() as cursor:
         cursor.execute(query("scan_prepare"))
         seen = _copy_walk(cursor, root, max_bytes)
-        moved = cursor.execute(query("scan_moved"), parameters).fetchall()
-        _copy_hashes(cursor, root, (path for (path,) in moved), workers)
-        cursor.execute(query("scan_renamed"), parameters)
-        renamed = cursor.rowcount
-        for step in ("unchanged", "changed", "new", "rejected", "readers"):
-            cursor.execute(query(f"scan_{step}"), parameters)
-        if max_delete_share is not None:
-            _refuse_mass_delete(cursor, root, source_id, max_delete_share)
-        cursor.execute(query("scan_deleted"), parameters)
-        deleted = cursor.rowcount
+        cursor.execute(query("scan_compare"), parameters)
+        moved, gone, differ = cursor.fetchone() or ([], False, False)
+        if moved:
+            _copy_hashes(cursor, root, moved, workers)
+            cursor.execute(query("scan_renamed"), parameters)
+            renamed = cursor.rowcount
+        if differ:
+            for step in ("unchanged", "changed", "new", "rejected", "readers"):
+                cursor.execute(query(f"scan_{step}"), parameters)
+        if gone:
+            if max_delete_share is not None:
+                _refuse_mass_delete(cursor, root, source_id, max_delete_share)
+            cursor.execute(query("scan_deleted"), parameters)
+            deleted = cursor.rowcount
         (pending,) = cursor.execute(query("scan_pending"), parameters).fetchone() or (0,)
     return Scan(seen=seen, pending=pending, renamed=renamed, deleted=deleted)
 
@@ -161,24 +167,11 @@ def scan(
 def _copy_walk(cursor: Cursor, root: Path, max_bytes: int) -> int:
     """Copy the walk into its temporary table; the number of files."""
     seen = 0
-    columns = "path, size_bytes, mtime_ns, ctime_ns, inode, problem, remedy, is_folder, readers"
     try:
-        with cursor.copy(f"copy walk ({columns}) from stdin") as copy:
+        with cursor.copy(f"copy walk ({', '.join(Entry._fields)}) from stdin") as copy:
             for entry in walk(root, max_bytes):
                 seen += not entry.is_folder
-                copy.write_row(
-                    (
-                        entry.path,
-                        entry.size,
-                        entry.mtime_ns,
-                        entry.ctime_ns,
-                        entry.inode,
-                        entry.problem,
-                        entry.remedy,
-                        entry.is_folder,
-                        entry.readers,
-                    )
-                )
+                copy.write_row(entry)
     except OSError as error:
         raise Fatal(
             f"The folder {root} cannot be listed ({error.strerror})",

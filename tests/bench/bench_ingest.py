@@ -58,7 +58,7 @@ def main() -> None:
         for command in arguments.peer_command:
             seconds = _timed(command, folder)
             print(f"peer `{command}`: {files / seconds:.1f} docs/s", flush=True)
-        with _book(Path(name, "home"), arguments.embedder) as home:
+        with book(Path(name, "home"), arguments.embedder) as home:
             _measure(home, folder, files)
 
 
@@ -83,7 +83,7 @@ def _timed(command: str, folder: Path) -> float:
 
 
 @contextmanager
-def _book(home: Path, embedder: str) -> Iterator[Path]:
+def book(home: Path, embedder: str) -> Iterator[Path]:
     """A home whose servers run and whose model is written."""
     home.mkdir(mode=0o711)
     os.environ |= {"OPENBOOK_HOME": str(home), "OPENBOOK_EMBEDDER": embedder}

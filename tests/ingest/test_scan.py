@@ -153,3 +153,15 @@ def test_a_missing_folder_removes_nothing(folder: Folder) -> None:
         folder.scan()
     folder.connection.rollback()
     assert folder.states() == {"a.md": "current"}
+
+
+def test_all_documents_may_change_after_one_did(connection: Connection) -> None:
+    """Rows before and after an update are not compared pair by pair."""
+    connection.execute("insert into sources (collection_id, name, root) values (1, 's', '/s')")
+    connection.execute(
+        "insert into documents (source_id, path) select 1, n::text from generate_series(1, 30000) n"
+    )
+    connection.execute("update documents set attempts = 1 where path = '1'")
+    connection.execute("set local statement_timeout = '20s'")
+    changed = connection.execute("update documents set attempts = 2").rowcount
+    assert changed == 30_000
