@@ -100,7 +100,7 @@ begin
         if cardinality(list) >= depth or found.read < reach and not indexed then
             return list[:depth];
         end if;
-        reach := reach * greatest(4, 2 * depth / greatest(cardinality(list), 1));
+        reach := reach * openbook.deeper(depth, cardinality(list));
     end loop;
     return openbook.nearest_exactly(
         collection, model, embedding, depth, admitted, condition, binds);

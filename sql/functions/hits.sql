@@ -15,7 +15,7 @@ language plpgsql stable
 set search_path = openbook, pg_temp
 as $$
 declare
-    reach  integer := depth;
+    reach  integer := depth + case when condition is null then 0 else depth / 4 end;
     found  candidate[];
     list   candidate[];
 begin
@@ -28,8 +28,7 @@ begin
         if cardinality(list) >= depth or cardinality(found) < reach then
             return list[:depth];
         end if;
-        -- As deep as the share that was left makes likely to do.
-        reach := reach * least(50, 2 * depth / greatest(cardinality(list), 1));
+        reach := reach * least(50, openbook.deeper(depth, cardinality(list)));
     end loop;
     return found;
 end

@@ -73,10 +73,10 @@ begin
     -- unless the condition is on their texts.
     if most is not null and coalesce(condition, '') !~ '\mc\.' then
         execute format(
-            'select sum(first.chunks) from (select n.chunks from contents n %s limit 1000) first',
+            'select sum(first.chunks) from (select n.chunks from contents n %s limit $4) first',
             openbook.contents_seen(condition, as_of))
         into places
-        using binds, collection, as_of;
+        using binds, collection, as_of, most / 16;
         if places > most then
             return null;
         end if;
@@ -116,3 +116,8 @@ begin
 end
 $$;
 comment on function openbook.admissible is 'Those of a list''s passages that a filter admits, in their order.';
+
+create or replace function openbook.deeper(depth integer, got integer) returns double precision
+language sql immutable parallel safe
+return (case when 4 * got < depth then 2.0 else 1.5 end) * depth / greatest(got, 1);
+comment on function openbook.deeper is 'How many times as deep a list must be made for `depth` of it to be left, when so many were: with some to spare, and more where few were a small sample.';

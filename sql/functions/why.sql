@@ -1,7 +1,10 @@
 -- Why a chunk is a hit of a query, or why it is none.
 
+drop function if exists openbook.demands(
+    bigint, timestamptz, bigint, jsonb[], text[], text[]); -- its parameters were others
+
 create or replace function openbook.demands(
-    chunk bigint, moment timestamptz, collection bigint, filters jsonb[], required text[],
+    chunk bigint, moment timestamptz, collection text, filters jsonb[], required text[],
     excluded text[])
 returns jsonb
 language plpgsql stable
@@ -22,13 +25,13 @@ begin
         union all
         select null, null, format('-"%s"', e), null, array[e] from unnest(excluded) e
     loop
-        test := openbook.conditions(
-            collection, array[demand.filter], demand.need, demand.bar);
+        -- With rights: a text may stand in another document too, of which nothing is to be told.
+        test := openbook.scope(collection, array[demand.filter], demand.need, demand.bar);
         execute format(
             'select exists (select from %s and c.id = $4)',
             openbook.placements(test.condition, moment))
         into met
-        using test.binds, collection, moment, chunk;
+        using test.binds, test.collection_id, moment, chunk;
         answers := answers || jsonb_build_object('asks', demand.said, 'met', met);
     end loop;
     return answers;
@@ -114,7 +117,7 @@ begin
         where p.id = seen.passage and e.model_id = model.id);
     met := openbook.demands(
         why.chunk, case when seen.current then null else coalesce(why.as_of, seen.valid_from) end,
-        scope.collection_id, filters, asked.required, asked.excluded);
+        seen.collection, filters, asked.required, asked.excluded);
     return query select
         case when hit.rank <= why.k then 'a hit'
              when hit.rank is not null then 'a hit behind the first ' || why.k

@@ -319,3 +319,37 @@ def test_a_refusal_says_nothing_of_what_is_hidden(house: Shelf, enter: Enter) ->
         said = repr(raised.value.diag.__reduce__()) + str(raised.value)
         assert "diary" not in said
         assert "moss" not in said
+
+
+def test_why_tells_nothing_of_another_document_with_the_same_text(
+    shelf: Shelf, enter: Enter
+) -> None:
+    shelf.put("open.txt", "the same moss", readers=["public"])
+    shelf.put("merger.txt", "the same moss", readers=["ana"])
+    shelf.put("closed.txt", "moss for one", readers=["ana"])
+    shelf.embed()
+    session = enter("openbook_analyst")
+    (hit,) = Shelf(session).search("moss")
+    why = "select demands from openbook.why('moss', %s, filter => %s)"
+    for path, met in (("open.txt", True), ("merger.txt", False)):
+        row = session.execute(why, [hit["chunk_id"], f'{{"path": "{path}"}}']).fetchone()
+        assert row is not None
+        assert [demand["met"] for demand in row[0]] == [met]
+    hidden = shelf.search("moss", filter={"path": "closed.txt"})[0]["chunk_id"]
+    for chunk in (hidden, 10**9):
+        for call in ("why('moss', %s)", "more_like(%s)"):
+            with pytest.raises(psycopg.Error, match=f"there is no chunk {chunk}"):
+                session.execute(f"select * from openbook.{call}".encode(), [chunk])
+        around = session.execute("select * from openbook.neighbours(%s)", [chunk])
+        assert around.fetchall() == []
+
+
+def test_what_is_like_a_chunk_is_what_the_login_may_read(house: Shelf, enter: Enter) -> None:
+    session = enter("openbook_analyst")
+    house.put("yard.txt", "moss in the yard", readers=["public"])
+    house.embed()
+    (chunk,) = session.execute("select min(id) from openbook.chunks").fetchone() or (None,)
+    rows = session.execute("select path from openbook.more_like(%s)", [chunk]).fetchall()
+    assert rows == [("yard.txt",)]
+    everything = house.connection.execute("select path from openbook.more_like(%s)", [chunk])
+    assert {path for (path,) in everything} == {"yard.txt", "diary.txt"}
