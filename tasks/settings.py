@@ -37,7 +37,7 @@ class Settings:
     """Ask the endpoint for shortened vectors of this many dimensions; unset: the model's own."""
     reranker: str = "off"
     """What puts the best hits in order: `off`, `late`, a cross-encoder's folder, or a URL."""
-    rerank_hits: int = 20
+    rerank_hits: int = 10
     """How many of the best hits are reranked."""
     rerank_model: str | None = None
     """The model name sent to the rerank endpoint; unset: none is sent."""
