@@ -212,6 +212,15 @@ def status(values: dict[str, Any]) -> None:
         console.print(
             f"model {model['name']}: {model['embeddings']:,} embeddings, {serving}", markup=False
         )
+    if indexes := values["indexes"]:
+        console.print(
+            f"indexes: {indexes['count']}, {indexes['bytes'] / 1e6:,.1f} MB", markup=False
+        )
+        keyword_index(indexes["keywords"])
+        for flaw in ("invalid", "bloated"):
+            if indexes[flaw]:
+                names = ", ".join(indexes[flaw])
+                console.print(f"{flaw}: {names}; mend with: openbook maintain", style="red")
     console.print(f"Postgres {values['postgres']}, pgvector {values['pgvector']}", markup=False)
     console.print(f"Prefect  {values['prefect'] or 'no server of ours runs'}", markup=False)
 

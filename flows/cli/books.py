@@ -114,10 +114,15 @@ def status(as_json: bool) -> None:
     from flows.server import server_url
     from tasks.database import connect
     from tasks.ingest.status import status as look
+    from tasks.upkeep.indexes import summary
 
     settings = current()
     with connect(settings) as connection:
-        values = {**look(connection), "prefect": server_url(settings)}
+        values = {
+            **look(connection),
+            "indexes": summary(connection),
+            "prefect": server_url(settings),
+        }
     if as_json:
         print_json(values)
     else:

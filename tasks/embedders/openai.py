@@ -26,7 +26,7 @@ _MODELS = {
 
 _TEXTS_A_REQUEST = 64
 _TOKENS_A_REQUEST = 65_536
-"""Well below the API's 2,048 texts and 300,000 tokens: what a crash loses is one request."""
+"""Well below the API's 2,048 texts and 300,000 tokens: what is sent again is little."""
 _REQUESTS_AT_ONCE = 4
 _PROBE = "Openbook"
 

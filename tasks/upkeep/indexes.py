@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 from psycopg import Connection
@@ -61,6 +62,22 @@ def keyword_index(connection: Connection) -> KeywordIndex:
         health = cursor.execute(query("keyword_index")).fetchone()
     assert health is not None
     return health
+
+
+def summary(connection: Connection) -> dict[str, Any] | None:
+    """The indexes in a few words, bloated and invalid ones by name; None for who may not look."""
+    try:
+        indexes, keywords = index_health(connection), keyword_index(connection)
+    except psycopg.errors.InsufficientPrivilege:
+        connection.rollback()
+        return None
+    return {
+        "count": len(indexes),
+        "bytes": sum(index.bytes for index in indexes),
+        "invalid": [index.name for index in indexes if not index.valid],
+        "bloated": [index.name for index in indexes if _is_bloated(index, _LEAST_BYTES)],
+        "keywords": asdict(keywords),
+    }
 
 
 def rebuild_indexes(connection: Connection, least_bytes: int = _LEAST_BYTES) -> list[str]:

@@ -2,6 +2,9 @@
 
 The k-th child kills itself with SIGKILL at its k-th boundary (see `boundaries`), for k = 1, 2 …
 until a run passes its end. `make test` takes a stride of them, `make faults` all.
+
+A text is bought at most once, and once more for a crash if it was under way then: each of the
+batches at work buys a slice of texts, 256 at most, between two commits.
 """
 
 from __future__ import annotations

@@ -53,3 +53,14 @@ def test_a_pending_file_is_named_with_what_readers_see_of_it(book: Book) -> None
     with book.connect() as connection:
         assert status(connection)["pending"] == []
         assert connection.execute("select from analytics.ingest_failures").rowcount == 0
+
+
+def test_status_names_an_index_that_is_broken(book: Book) -> None:
+    assert "keyword index: 0 passages in 0 blocks" in openbook("status").output
+    with book.connect() as connection:
+        connection.execute(
+            "update pg_index set indisvalid = false where indexrelid = 'chunks_passage'::regclass"
+        )
+    assert "invalid: chunks_passage; mend with: openbook maintain" in openbook("status").output
+    openbook("maintain")
+    assert "invalid" not in openbook("status").output
