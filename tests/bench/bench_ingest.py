@@ -126,6 +126,7 @@ def _measure(home: Path, folder: Path, files: int) -> None:
     table = Table(title="processes")
     for column in ("process", "CPU s", "CPU ms a file", "peak MB"):
         table.add_column(column, justify="left" if column == "process" else "right")
+    total = 0.0
     for label, cpu, peak in (
         ("flow", usage.own("flow"), usage.peak["flow"][0]),
         ("parser workers", usage.started("flow"), usage.peak["flow"][1]),
@@ -137,6 +138,7 @@ def _measure(home: Path, folder: Path, files: int) -> None:
         ),
     ):
         table.add_row(label, f"{cpu:.1f}", f"{1000 * cpu / files:.1f}", f"{peak:.0f}")
+        total += cpu
     console.print(table)
     table = Table(title="stages: threads' seconds, of which on the CPU")
     for column in ("stage", "calls", "wall s", "CPU s"):
@@ -158,7 +160,8 @@ def _measure(home: Path, folder: Path, files: int) -> None:
     rate = len(texts) / bare
     console.print(
         f"bare embedder: {rate:.1f} texts/s, {cpu:.1f} CPU s; "
-        f"the flow reached {report['embedded'] / seconds / rate:.0%} of that"
+        f"the flow reached {report['embedded'] / seconds / rate:.0%} of that rate, and spent "
+        f"{cpu / total:.0%} of its CPU seconds on it"
     )
 
 
