@@ -5,7 +5,7 @@
 The texts are sentences of `../shared/data/beir` in new combinations, or made-up words where that is
 not there; 20 chunks a document, hashed embeddings, an HNSW index from 20,000 chunks. `bare` is the
 k nearest texts by pgvector and nothing else. Filters leave a tenth, a hundredth, a ten thousandth
-of the documents.
+of the documents; `sees` are searches for those who may read that share of them.
 """
 
 from __future__ import annotations
@@ -177,6 +177,20 @@ STATEMENTS = {
 }
 
 
+READERS = {"sees 90 %": range(9), "sees 50 %": range(5), "sees 10 %": range(1)}
+
+
+def as_readers(connection: Connection, asked: Sequence[dict[str, Any]]) -> None:
+    """Print what rights cost: hybrid search for those who may read a share of the documents."""
+    connection.execute("update documents set readers = array['group:' || id % 10]")
+    connection.execute("vacuum analyze documents")
+    for name, groups in READERS.items():
+        with connection.transaction():
+            principals = [f"group:{group}" for group in groups]
+            connection.execute("select openbook.act_for(%s)", [principals])
+            print(f"{name:16} {timed(connection, STATEMENTS['hybrid'], asked)}", flush=True)
+
+
 def questions(queries: Sequence[str]) -> list[dict[str, Any]]:
     """Parameters of the statements."""
     chosen = random.Random(3).sample(list(queries), QUERIES)
@@ -226,6 +240,7 @@ def main() -> None:
                     print(f"{'':16}      p50      p95   CPU ms")
                     for name, statement in STATEMENTS.items():
                         print(f"{name:16} {timed(connection, statement, asked)}", flush=True)
+                    as_readers(connection, asked)
                     upkeep(connection, texts, print)
                 if given.explain:
                     explain(connection, asked[0])
