@@ -13,7 +13,8 @@ declare
     search  constant text := current_setting('hnsw.ef_search');
     scan    constant text := current_setting('hnsw.iterative_scan');
 begin
-    perform set_config('hnsw.ef_search', least(reach, 1000)::text, true);
+    -- Short lists too are looked for among a hundred: it is they of whom most would be missed.
+    perform set_config('hnsw.ef_search', least(greatest(reach, 100), 1000)::text, true);
     perform set_config('hnsw.iterative_scan', 'strict_order', true);
     execute format(
         'with nearest as materialized (
@@ -96,7 +97,7 @@ declare
 begin
     while admitted is null and not (small and indexed) and reach <= 20000 loop
         found := openbook.nearest(collection, model, embedding, reach);
-        list := openbook.admissible(found.list, collection, condition, binds);
+        list := openbook.admissible(found.list, depth, collection, condition, binds);
         if cardinality(list) >= depth or found.read < reach and not indexed then
             return list[:depth];
         end if;

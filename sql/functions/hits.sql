@@ -24,7 +24,7 @@ begin
             select (b.passage_id, b.relevance)::candidate
             from openbook.bm25(collection, query, reach, admitted) b);
         exit when admitted is not null;
-        list := openbook.admissible(found, collection, condition, binds);
+        list := openbook.admissible(found, depth, collection, condition, binds);
         if cardinality(list) >= depth or cardinality(found) < reach then
             return list[:depth];
         end if;
@@ -55,8 +55,8 @@ begin
         return array(
             select a.passage_id
             from unnest(openbook.admissible(
-                array(select (h, 0)::candidate from unnest(holders) h), collection, condition, binds)
-            ) a);
+                array(select (h, 0)::candidate from unnest(holders) h), few,
+                collection, condition, binds)) a);
     end if;
     return openbook.admitted(
         collection, condition, binds, as_of, case when as_of is null then few end);

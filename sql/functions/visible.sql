@@ -93,8 +93,11 @@ comment on function openbook.admitted is 'The passages that a filter admits; nul
 
 -- Few passages are looked up one by one in the order written, whatever the statistics say: a plan
 -- from the side of the documents would read them all for each passage.
+drop function if exists openbook.admissible( -- its parameters were others
+    openbook.candidate[], bigint, text, jsonb[]);
+
 create or replace function openbook.admissible(
-    list openbook.candidate[], collection bigint, condition text, binds jsonb[])
+    list openbook.candidate[], most integer, collection bigint, condition text, binds jsonb[])
 returns openbook.candidate[]
 language plpgsql stable
 set search_path = openbook, pg_temp
@@ -106,16 +109,19 @@ begin
     if condition is not null then
         execute format(
             'select array_agg((l.passage_id, l.relevance)::candidate order by l.place)
-             from unnest($4) with ordinality l (passage_id, relevance, place)
-             where (select true from %s and c.passage_id = l.passage_id limit 1)',
+             from (
+                 select l.*
+                 from unnest($4) with ordinality l (passage_id, relevance, place)
+                 where (select true from %s and c.passage_id = l.passage_id limit 1)
+                 limit $5) l',
             openbook.placements(condition, null))
         into list
-        using binds, collection, null::timestamptz, list;
+        using binds, collection, null::timestamptz, list, most;
     end if;
     return coalesce(list, '{}');
 end
 $$;
-comment on function openbook.admissible is 'Those of a list''s passages that a filter admits, in their order.';
+comment on function openbook.admissible is 'The first `most` of a list''s passages that a filter admits, in their order.';
 
 create or replace function openbook.deeper(depth integer, got integer) returns double precision
 language sql immutable parallel safe
