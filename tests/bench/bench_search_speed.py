@@ -35,7 +35,7 @@ from tests.bench import growth
 
 QUERIES = 100
 CLIENTS = 8
-EXACT = 20
+EXACT = 10
 K = 10
 Asked = dict[str, Any]
 

@@ -103,6 +103,30 @@ def test_search_takes_a_filter_and_refuses_what_is_none(book: Book) -> None:
     assert openbook("search", "tide", "--filter", '{"path": {"near": 1}}').exit_code == 1
 
 
+def test_search_goes_on_from_a_hit(book: Book) -> None:
+    book.write("sea/tides.md", TIDES)
+    book.write("land/moss.md", "# Moss\n\nMoss needs no tide, but water all the same.\n")
+    book.ingest()
+    (hit,) = as_json(
+        "search", "tide", "--where", "path like 'sea/%'", "--group", "--neighbours", "2"
+    )
+    assert hit["path"] == "sea/tides.md"
+    assert [near["distance"] for near in hit["neighbours"]] == [1]
+    assert as_json("search", "tide", "--mode", "keyword", "-k", "1", "--page", "2")[0]["rank"] == 2
+    assert as_json("search", "tide", "--as-of", "2001-01-01") == []
+    assert openbook("search", "tide", "--as-of", "soon").exit_code == 2
+    refused = openbook("search", "tide", "--where", "path like 'sea/%'; drop table documents")
+    assert refused.exit_code == 1
+    assert "at character 18" in refused.output
+    chunk = str(hit["chunk_id"])
+    assert as_json("more-like", chunk)[0]["path"] == "land/moss.md"
+    found = as_json("why", "tide path:land/", chunk)
+    assert found["reason"] == "it does not meet all demands"
+    assert found["demands"][0]["met"] is False
+    assert "a hit" in openbook("why", "spring tide", chunk).output
+    assert openbook("why", "tide", "999999").exit_code == 1
+
+
 def test_what_search_asked_once_sql_knows(book: Book) -> None:
     book.write("tides.md", TIDES)
     book.ingest()
