@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -100,7 +101,7 @@ def make_examples(drafts: Sequence[Draft], recipe: Recipe) -> list[Example]:
 
 
 def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
-    redacted, personal = redact_values(draft.body, recipe.redact)
+    redacted, personal = _redacted(draft.body, recipe.redact)
     body = json.dumps(redacted, ensure_ascii=False, separators=(",", ":"))
     texts = texts_of(redacted)
     if recipe.kind == "raft":  # examples are alike by their questions, not by what they show
@@ -123,6 +124,42 @@ def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
         personal=dict(personal),
     )
     return example, said
+
+
+def _redacted(body: Body, classes: Sequence[str]) -> tuple[Body, Counter[str]]:
+    """The example with what people, models and tools say in it redacted."""
+    places: list[tuple[dict[str, Any], str]] = []
+    copy = _copied(body, places)
+    said, counts = redact_values([holder[key] for holder, key in places], classes)
+    for (holder, key), value in zip(places, said, strict=True):
+        holder[key] = value
+    return copy, counts
+
+
+def _copied(body: Body, places: list[tuple[dict[str, Any], str]]) -> Body:
+    """A copy that may be changed where somebody says something: the `places` as holder and key."""
+    copy: Body = dict(body)
+    for key in ("messages", "preferred_output", "non_preferred_output"):
+        if key in copy:
+            copy[key] = [_copied_message(one, places) for one in copy[key]]
+    if "input" in copy:
+        copy["input"] = _copied(copy["input"], places)
+    return copy
+
+
+def _copied_message(
+    message: Mapping[str, Any], places: list[tuple[dict[str, Any], str]]
+) -> dict[str, Any]:
+    copy = dict(message)
+    places.append((copy, "content"))
+    if copy.get("tool_calls"):
+        copy["tool_calls"] = [{**call} for call in copy["tool_calls"]]
+        for call in copy["tool_calls"]:
+            if isinstance(call.get("function"), dict):
+                call["function"] = dict(call["function"])
+                if "arguments" in call["function"]:
+                    places.append((call["function"], "arguments"))
+    return copy
 
 
 def _counted(body: Body, messages: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -62,35 +62,39 @@ def redact(
     return "".join(parts).split(_END), Counter(name for _, _, name in spans)
 
 
-def redact_values(value: Any, classes: Sequence[str]) -> tuple[Any, Counter[str]]:
-    """A JSON value whose texts are redacted together: object keys stay as they are.
+def redact_values(values: Sequence[Any], classes: Sequence[str]) -> tuple[list[Any], Counter[str]]:
+    """JSON values whose texts are redacted together: object keys stay as they are.
 
     A text that is JSON itself, as tool calls' arguments are, stays JSON: its leaves are redacted,
     and a number that is personal data becomes a text.
     """
-    leaves = list(_leaves(value))
+    leaves: list[tuple[str, Any]] = []
+    for value in values:
+        _collect(value, leaves)
     texts, counts = redact([text for text, _ in leaves], classes)
     if not counts:
-        return value, counts
-    return _with_leaves(value, iter(zip(texts, leaves, strict=True))), counts
+        return list(values), counts
+    replaced = iter(zip(texts, leaves, strict=True))
+    return [_with_leaves(value, replaced) for value in values], counts
 
 
-def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
-    """Each text of a JSON value, and each long number as text, with what it was."""
+def _collect(value: Any, leaves: list[tuple[str, Any]]) -> None:
+    """Add each text of a JSON value, and each long number as text, with what it was."""
     if isinstance(value, str):
         inner = _as_json(value)
         if inner is None:
-            yield value, value
+            leaves.append((value, value))
         else:
-            yield from _leaves(inner)
-    elif isinstance(value, int) and abs(value) > 999_999:
-        yield str(value), value
+            _collect(inner, leaves)
+    elif isinstance(value, int):
+        if abs(value) > 999_999:
+            leaves.append((str(value), value))
     elif isinstance(value, Mapping):
         for one in value.values():
-            yield from _leaves(one)
+            _collect(one, leaves)
     elif isinstance(value, list):
         for one in value:
-            yield from _leaves(one)
+            _collect(one, leaves)
 
 
 def _with_leaves(value: Any, leaves: Iterator[tuple[str, tuple[str, Any]]]) -> Any:

@@ -47,7 +47,7 @@ class Dedupe:
     """`near` is the Jaccard similarity of 3-word shingles from which two are the same; 0: off."""
 
     exact: bool = True
-    near: float = 0.7
+    near: float = 0.6
 
 
 @dataclass(frozen=True, slots=True)

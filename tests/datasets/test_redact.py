@@ -66,10 +66,10 @@ def test_a_class_that_is_not_asked_for_stays() -> None:
 
 def test_tool_calls_stay_json_and_numbers_in_them_are_seen() -> None:
     arguments = json.dumps({"card": 4111111111111111, "to": "a@example.com", "n": 3})
-    redacted, counts = redact_values({"arguments": arguments, "role": "x"}, REDACTIONS)
-    assert json.loads(redacted["arguments"]) == {"card": "[CARD_1]", "to": "[EMAIL_1]", "n": 3}
+    (redacted,), counts = redact_values([arguments], REDACTIONS)
+    assert json.loads(redacted) == {"card": "[CARD_1]", "to": "[EMAIL_1]", "n": 3}
     assert counts == {"card": 1, "email": 1}
-    assert redact_values({"arguments": '{"a":  1}'}, REDACTIONS)[0] == {"arguments": '{"a":  1}'}
+    assert redact_values(['{"a":  1}'], REDACTIONS)[0] == ['{"a":  1}']
 
 
 def test_what_is_redacted_twice_does_not_change() -> None:
