@@ -16,6 +16,7 @@ from flows.ingest import ingest, may_pass
 from tasks.conversations.forget import expire as expire_conversations
 from tasks.database import connect, hold
 from tasks.datasets.export import remove_stale
+from tasks.datasets.versions import sweep_examples
 from tasks.embedders import open_embedder
 from tasks.errors import OpenbookError, Retryable
 from tasks.ingest.embed import embed, serving_model
@@ -66,6 +67,7 @@ def maintain(retention_days: float | None = None, grace_days: float = 1.0) -> di
             kept = timedelta(days=settings.conversation_days)
             removed |= asdict(expire_conversations(connection, kept))
         remove_stale(connection)
+        removed["examples"] = sweep_examples(connection, timedelta(days=days))
         dropped = drop_retired(connection, timedelta(days=days))
         findings, failures = mend(connection, verify(connection))
         report = {

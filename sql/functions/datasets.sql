@@ -59,3 +59,40 @@ create or replace trigger forget_examples
 after delete on openbook.conversations
 referencing old table as gone
 for each statement execute function openbook.forget_examples();
+
+create or replace function openbook.keep_version() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+begin
+    raise exception 'a version of a dataset does not change'
+        using errcode = 'restrict_violation', hint = 'Curate again: that makes another version.';
+end
+$$;
+comment on function openbook.keep_version is 'Trigger: what a version is made of is never updated; what is forgotten is taken out and marked.';
+
+create or replace trigger keep_version
+before update of dataset_id, number, spec, spec_sha256, code_version, content_sha256, examples, tokens
+on openbook.dataset_versions
+for each row execute function openbook.keep_version();
+
+create or replace trigger keep_example
+before update on openbook.dataset_examples
+for each row execute function openbook.keep_version();
+
+create or replace function openbook.sweep_examples(retention interval) returns bigint
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    removed  bigint;
+begin
+    perform pg_advisory_xact_lock(hashtext('openbook.datasets'));
+    delete from examples e
+    where e.made_at < now() - retention
+      and not exists (select from dataset_examples d where d.example_id = e.id);
+    get diagnostics removed = row_count;
+    return removed;
+end
+$$;
+comment on function openbook.sweep_examples is 'Delete the examples that are older than the retention and in no version; how many went. One that is wanted again is made again.';

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 from psycopg import Connection
 
 from tasks.database import connect, hold
@@ -41,8 +44,10 @@ def curate(
 
 def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) -> Outcome:
     recipe = Recipe.of(spec)
+    clock = [time.perf_counter()]
     choose(connection, spec.source, spec.mix.filter if spec.mix else None)
     connection.execute("analyze chosen")
+    clock.append(time.perf_counter())
     drafts: list[Draft] | None = None
     if spec.kind == "sft":
         make_missing(connection, recipe, None if plan else settings, spec.quality.corrections)
@@ -51,13 +56,20 @@ def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) 
         store_drafts(connection, recipe, drafts)
     else:
         drafts = _raft_drafts(connection, spec, recipe, None if plan else settings)
+    clock.append(time.perf_counter())
     decision = decide(connection, spec, recipe, drafts)
+    clock.append(time.perf_counter())
     cost = price(spec, decision.splits["train"], decision.tokens)
     number, created = None, False
     if not plan:
         number, created = record(connection, spec, recipe, decision, cost)
+    clock.append(time.perf_counter())
+    steps = zip(("choose", "make", "decide", "record"), pairwise(clock), strict=True)
+    seconds = {step: end - start for step, (start, end) in steps}
     count = counter(spec.model)
-    return Outcome(spec.name, spec.kind, number, created, decision, cost, count.name, count.exact)
+    return Outcome(
+        spec.name, spec.kind, number, created, decision, cost, count.name, count.exact, seconds
+    )
 
 
 def _raft_drafts(

@@ -60,6 +60,7 @@ def export(
         "kind": version["kind"],
         "content_sha256": version["content_sha256"],
         "model": version["model"],
+        "forgotten_examples": version["forgotten_examples"],
         "tokens": version["tokens"],
         "tokenizer": version["tokenizer"],
         "tokens_exact": version["tokens_exact"],

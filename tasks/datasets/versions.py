@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from importlib.metadata import version as installed
 from typing import Any
 
@@ -26,7 +27,7 @@ _SHA = re.compile(r"[0-9a-f]{8,64}")
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What curating a spec gave. `version` is None for a plan; `created` is False where the newest
-    version already is what would be made."""
+    version already is what would be made. `seconds` is what each step took."""
 
     dataset: str
     kind: str
@@ -36,6 +37,7 @@ class Outcome:
     price: Price
     tokenizer: str
     tokens_exact: bool
+    seconds: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
         """The outcome for programs; `tokens` and `usd` are of the training split."""
@@ -213,3 +215,10 @@ def explain(connection: Connection, what: str) -> list[dict[str, Any]]:
             "example's sha256.",
         )
     return rows
+
+
+def sweep_examples(connection: Connection, retention: timedelta) -> int:
+    """Remove the examples that are older than that and in no version; how many."""
+    row = connection.execute("select openbook.sweep_examples(%s)", [retention]).fetchone()
+    assert row is not None
+    return int(row[0])

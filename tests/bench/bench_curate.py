@@ -50,6 +50,9 @@ def main() -> None:
     turns = list(real_turns(console))
     redaction(console, turns)
     duplicates(console)
+    steps = Table(title="seconds by step")
+    for name in ("", "choose", "make", "decide", "record"):
+        steps.add_column(name, justify="left" if not name else "right")
     table = Table(title=f"curating {count:,} conversations of {2 * TURNS} messages")
     for name in ("", "examples", "s", "client CPU", "server CPU", "peak MB"):
         table.add_column(name, justify="left" if not name else "right", no_wrap=True)
@@ -59,13 +62,16 @@ def main() -> None:
         with closing(connect(settings)) as connection:
             log(connection, turns, 0, count)
             for name in ("cold", "warm"):
-                table.add_row(name, *measure(connection, settings))
+                table.add_row(name, *measure(connection, settings, steps, name))
             log(connection, turns, count, count // 10)
-            table.add_row(f"{count // 10:,} new", *measure(connection, settings))
+            name = f"{count // 10:,} new"
+            table.add_row(name, *measure(connection, settings, steps, name))
             other = SPEC + "balance: {per_user: 1000}\n"
-            table.add_row("warm, another spec", *measure(connection, settings, other))
+            name = "warm, another spec"
+            table.add_row(name, *measure(connection, settings, steps, name, other))
         stop(settings)
     console.print(table)
+    console.print(steps)
     console.print(
         "Near-duplicates, decontamination and redaction on. Warm: nothing is new, so that the "
         "version is the one before; another spec: a version is written."
@@ -121,7 +127,9 @@ def log(connection: Connection, turns: list[tuple[str, str]], first: int, count:
     connection.autocommit = False
 
 
-def measure(connection: Connection, settings: Settings, spec: str = SPEC) -> list[str]:
+def measure(
+    connection: Connection, settings: Settings, steps: Table, name: str, spec: str = SPEC
+) -> list[str]:
     """One curation: examples, seconds, CPU seconds of this process's tree and of the server."""
     server = server_seconds(connection)
     with Usage(client=os.getpid()) as usage:
@@ -129,6 +137,7 @@ def measure(connection: Connection, settings: Settings, spec: str = SPEC) -> lis
         outcome: Outcome = curate(connection, parse_spec(spec), settings)
         connection.commit()
         seconds = time.perf_counter() - started
+    steps.add_row(name, *(f"{one:.1f}" for one in outcome.seconds.values()))
     own, below = usage.peak["client"]
     return [
         f"{outcome.decision.examples:,}",

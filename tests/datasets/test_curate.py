@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from tasks.datasets.versions import compare, describe, explain, find_version
+import pytest
+from psycopg.errors import RestrictViolation
+
+from tasks.datasets.versions import compare, describe, explain, find_version, sweep_examples
 from tasks.errors import Rejected
 from tests.datasets.conftest import Log
 
@@ -227,6 +230,33 @@ def test_general_data_is_a_share_of_training_and_of_nothing_else(log: Log) -> No
     assert {split for split, tag in counts if tag == "general"} == {"train"}
     assert counts["train", "general"] == counts["train", "own"] // 4
     assert outcome.decision.conversations == 40
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update dataset_versions set content_sha256 = ''",
+        "update dataset_versions set spec = '{}'",
+        "update dataset_examples set split = 'train'",
+    ],
+)
+def test_a_version_cannot_be_changed(log: Log, statement: str) -> None:
+    log.grow(2)
+    log.curate()
+    with pytest.raises(RestrictViolation, match="does not change"):
+        log.connection.execute(statement)
+
+
+def test_examples_of_no_version_are_swept_after_the_retention(log: Log) -> None:
+    log.grow(3)
+    log.curate()
+    log.grow(2)
+    log.curate("source: {filter: {id: {gt: 3}}}\nname: other\n".replace("name", "# name"))
+    log.connection.execute("delete from dataset_versions where number = 2")
+    assert sweep_examples(log.connection, timedelta(days=1)) == 0
+    log.connection.execute("update examples set made_at = made_at - interval '2 days'")
+    assert sweep_examples(log.connection, timedelta(days=1)) == 2
+    assert len(log.splits(1)) == 3
 
 
 def test_a_dataset_has_one_kind(log: Log) -> None:
