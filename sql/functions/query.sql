@@ -54,8 +54,11 @@ as $$
             from (
                 select case when negative then jsonb_build_object('not', one) else one end as filter
                 from (
-                    select negative, jsonb_build_object(
-                               'or', jsonb_agg(openbook.field_filter(field, value))) as one
+                    select negative,
+                           case count(*)
+                               when 1 then jsonb_agg(openbook.field_filter(field, value)) -> 0
+                               else jsonb_build_object(
+                                   'or', jsonb_agg(openbook.field_filter(field, value))) end as one
                     from role
                     where role = 'field'
                     group by field, negative) o) f

@@ -19,7 +19,12 @@ begin
     for demand in
         select f.key as name, jsonb_build_object(f.key, f.value) as filter,
                jsonb_build_object(f.key, f.value)::text as said, null::text[] as need, null::text[] as bar
-        from unnest(filters) filter, jsonb_each(filter) f
+        from unnest(filters) given,
+             coalesce(given, '{}') filter,
+             jsonb_array_elements(
+                 case when filter - 'and' = '{}' then coalesce(filter -> 'and', '[]')
+                      else jsonb_build_array(filter) end) part,
+             jsonb_each(part) f
         union all
         select null, null, format('"%s"', r), array[r], null from unnest(required) r
         union all
