@@ -1,14 +1,19 @@
--- BM25 as Lucene computes it, k1 = 1.2 and b = 0.75, over the passages in use of a collection.
+-- BM25 as Lucene computes it, over the passages in use of a collection; k1 = 1.2 and b = 0.75 unless
+-- openbook.set_bm25() said otherwise.
 --
 -- Scores are exact: counts, lengths and document frequencies are those of the caller's snapshot.
 -- Blocks only say which passages can be among the best. Their weights were computed with the mean
 -- length of their time; by the share that it has moved since, a weight may be off, and no more.
 
+drop function if exists openbook.bm25_weight( -- it had fewer parameters
+    double precision, integer, double precision);
+
 create or replace function openbook.bm25_weight(
-    count double precision, length integer, average_length double precision)
+    count double precision, length integer, average_length double precision,
+    k1 double precision default 1.2, b double precision default 0.75)
 returns double precision
 language sql immutable parallel safe
-return count / (count + 1.2 * (0.25 + 0.75 * length / average_length));
+return count / (count + k1 * (1 - b + b * length / average_length));
 comment on function openbook.bm25_weight is 'What a lexeme that stands count times in a passage of that length adds to its score, before the lexeme''s rarity.';
 
 create or replace function openbook.bm25_rarity(passages bigint, frequency bigint)
@@ -219,21 +224,27 @@ as $$
 declare
     queries  tsquery[] := array(select openbook.lexeme_query(l) from unnest(lexemes) l);
     either   tsquery := (select string_agg(q::text, '|')::tsquery from unnest(queries) q);
+    k1       double precision;
+    b        double precision;
 begin
+    select c.k1, c.b into k1, b
+    from passages p
+    join collections c on c.id = p.collection_id
+    where p.id = candidates[1];
     return query
     select p.id, s.score
     from passages p
     cross join lateral (
         select sum(t.weight * openbook.bm25_weight(
                    openbook.lexeme_count(p.lexemes, t.query),
-                   p.length, bm25_scores.average_length)) as score
+                   p.length, bm25_scores.average_length, k1, b)) as score
         from unnest(queries, weights) t (query, weight)) s
     where p.id = any (candidates) and p.lexemes @@ either
     order by s.score desc, p.id
     limit depth;
 end
 $$;
-comment on function openbook.bm25_scores is 'The best of the candidates by their BM25 scores, computed from the passages themselves.';
+comment on function openbook.bm25_scores is 'The best of the candidates, which are of one collection, by their BM25 scores, computed from the passages themselves.';
 
 create or replace function openbook.bm25_found(
     collection bigint, lexemes text[], weights double precision[], average_length double precision,

@@ -96,9 +96,11 @@ as $$
     from block, lateral (
         select u.lexeme, placed.slot,
                openbook.bm25_weight(
-                   cardinality(u.positions), p.length, write_block.average_length)::real as weight
+                   cardinality(u.positions), p.length, write_block.average_length, c.k1, c.b
+               )::real as weight
         from placed
         join passages p on p.id = placed.passage_id
+        join collections c on c.id = write_block.collection
         cross join unnest(p.lexemes) as u) e
     group by e.lexeme, block.id, block.slots;
 $$;
@@ -199,3 +201,51 @@ begin
 end
 $$;
 comment on function openbook.unseal is 'Take apart these blocks, and those in which these passages stand; all that is in use of them is pending until it is sealed anew.';
+
+create or replace function openbook.set_bm25(
+    collection text, k1 double precision, b double precision)
+returns void
+language plpgsql
+set search_path = openbook, pg_temp
+as $$
+declare
+    within bigint;
+begin
+    update collections c
+    set k1 = set_bm25.k1, b = set_bm25.b
+    where c.name = set_bm25.collection
+    returning c.id into within;
+    if within is null then
+        raise exception 'there is no collection %', quote_nullable(set_bm25.collection)
+            using errcode = 'invalid_parameter_value', hint = 'See the table openbook.collections.';
+    end if;
+    -- No sealer is at work, and nobody turns a sealed passage, until all of them are pending.
+    perform pg_advisory_xact_lock(hashtext('openbook.seal'), within::integer);
+    perform from passages p
+    where p.id in (
+        select s.passage_id
+        from bm25_slots s
+        join bm25_blocks k on k.id = s.block_id
+        where k.collection_id = within)
+    order by p.id
+    for update;
+    with unsealed as (
+        delete from bm25_slots s
+        using bm25_blocks k
+        where k.id = s.block_id and k.collection_id = within
+        returning s.passage_id
+    ), gone as (
+        delete from bm25_pending q
+        using unsealed u
+        where q.passage_id = u.passage_id
+        returning q.passage_id
+    )
+    insert into bm25_pending (collection_id, passage_id)
+    select within, u.passage_id
+    from unsealed u
+    where u.passage_id not in (select g.passage_id from gone g);
+    delete from bm25_postings p where p.collection_id = within;
+    delete from bm25_blocks k where k.collection_id = within;
+end
+$$;
+comment on function openbook.set_bm25 is 'Give a collection other constants for BM25. Scores follow at once; its passages are pending, and keyword search slow, until openbook.seal_blocks() has made the index anew: call it until it returns 0.';

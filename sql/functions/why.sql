@@ -55,8 +55,9 @@ as $$
                'score', round((m.weight * m.part)::numeric, 3)) order by m.weight * m.part desc), '[]')
     from (
         select u.lexeme, u.weight, t.count,
-               openbook.bm25_weight(t.count, p.length, q.average_length) as part
-        from passages p,
+               openbook.bm25_weight(t.count, p.length, q.average_length, l.k1, l.b) as part
+        from passages p
+        join collections l on l.id = p.collection_id,
              openbook.bm25_query(collection, words) q,
              unnest(q.lexemes, q.weights) u (lexeme, weight)
         cross join lateral openbook.lexeme_count(

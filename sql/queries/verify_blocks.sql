@@ -15,8 +15,9 @@ with placed as (
     from (
         select b.id as block_id, b.slots, s.slot, u.lexeme,
                openbook.bm25_weight(
-                   cardinality(u.positions), p.length, b.average_length)::real as weight
+                   cardinality(u.positions), p.length, b.average_length, c.k1, c.b)::real as weight
         from bm25_blocks b
+        join collections c on c.id = b.collection_id
         join bm25_slots s on s.block_id = b.id and s.slot <= b.slots
         join passages p on p.id = s.passage_id
         cross join unnest(p.lexemes) as u) e

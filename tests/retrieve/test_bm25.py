@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 from psycopg import Connection
+from psycopg.errors import InvalidParameterValue
 
 from tests.retrieve.conftest import Shelf
 
@@ -31,13 +32,14 @@ def oracle(connection: Connection, query: str) -> Scores:
         "select u.lexeme, cardinality(u.positions) from unnest(openbook.lexemes('english', %s)) u",
         [query],
     ).fetchall()
+    k1, b = connection.execute("select k1, b from collections where id = 1").fetchone() or (0, 0)
     scores: dict[int, float] = {}
     for lexeme, times in asked:
         holders = counts.get(lexeme, {})
         rarity = math.log(1 + (len(lengths) - len(holders) + 0.5) / (len(holders) + 0.5))
         mean = lengths.total() / max(len(lengths), 1)
         for passage, count in holders.items():
-            norm = 1.2 * (1 - 0.75 + 0.75 * lengths[passage] / mean)
+            norm = k1 * (1 - b + b * lengths[passage] / mean)
             scores[passage] = scores.get(passage, 0) + times * rarity * count / (count + norm)
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
@@ -164,6 +166,23 @@ def test_the_best_are_found_when_the_mean_length_has_moved_since_they_were_seale
         shelf.put("pending.txt", *(writer.text(longest) for _ in range(60)))
         for _ in range(10):
             assert_exact(shelf, writer.query(), 5)
+
+
+def test_scores_follow_the_constants_of_the_collection(shelf: Shelf) -> None:
+    writer = Writer(8)
+    for number in range(4):
+        shelf.put(f"{number}.txt", *(writer.text(30) for _ in range(60)))
+    shelf.seal()
+    shelf.remove("3.txt")
+    shelf.put("4.txt", *(writer.text(30) for _ in range(20)))
+    for k1, b in ((0.9, 0.4), (2.0, 0.0), (1.2, 0.75)):
+        shelf.connection.execute("select openbook.set_bm25('default', %s, %s)", [k1, b])
+        assert_exact(shelf, writer.query())
+        shelf.seal()
+        assert_exact(shelf, writer.query())
+        assert shelf.connection.execute("select count(*) from bm25_pending").fetchone() == (0,)
+    with pytest.raises(InvalidParameterValue, match="no collection 'attic'"):
+        shelf.connection.execute("select openbook.set_bm25('attic', 1, 1)")
 
 
 def test_few_changes_wait_until_sealing_them_pays(shelf: Shelf) -> None:
