@@ -22,6 +22,7 @@ from tasks.datasets.spec import SPLITS, Spec
 from tasks.datasets.store import store_examples
 from tasks.datasets.words import words
 
+_ROWS_AT_ONCE = 5_000
 _OWNERSHIP_SIMILARITY = 0.6
 """Held-out examples own what is this similar even where near-duplicates may stay."""
 
@@ -110,14 +111,21 @@ def _golden_questions(connection: Connection) -> list[str]:
 
 def _measure(connection: Connection, spec: Spec, golden: Sequence[str]) -> None:
     """Fill `measured`: each draft's near-duplicates, and its overlap with what is held out."""
-    with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(query("curate_drafted_words")).fetchall()
-    held_out = np.array([row[0] for row in rows], np.bool_)
-    flat = np.frombuffer(b"".join(row[1] for row in rows), "<u4").astype(np.uint32)
-    sizes = np.array([len(row[1]) // 4 for row in rows], np.int64)
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])) if len(rows) else sizes
-    signed = np.frombuffer(b"".join(row[2] for row in rows), "<u2").astype(np.uint16)
-    del rows
+    outside: list[bool] = []
+    sizes_list: list[int] = []
+    said, signed_bytes = bytearray(), bytearray()
+    with connection.cursor("drafted", binary=True) as rows:
+        rows.itersize = _ROWS_AT_ONCE
+        for is_held_out, its_words, signature in rows.execute(query("curate_drafted_words")):
+            outside.append(is_held_out)
+            sizes_list.append(len(its_words) // 4)
+            said += its_words
+            signed_bytes += signature
+    held_out = np.array(outside, np.bool_)
+    flat = np.frombuffer(said, np.dtype("<u4")).astype(np.uint32, copy=False)
+    sizes = np.array(sizes_list, np.int64)
+    starts = np.concatenate(([0], np.cumsum(sizes)[:-1])) if len(sizes) else sizes
+    signed = np.frombuffer(signed_bytes, np.dtype("<u2")).astype(np.uint16, copy=False)
     labels = clusters(signed.reshape(-1, PERMUTATIONS), spec.dedupe.near or _OWNERSHIP_SIMILARITY)
     asked = [words([question]) for question in golden] if spec.decontaminate.golden else []
     ngram = spec.decontaminate.ngram

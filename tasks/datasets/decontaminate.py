@@ -69,7 +69,7 @@ def held_out_share(
     """
     hashed = grams(flat, ngram)
     sizes = np.diff(np.append(starts, len(flat)))
-    owner = np.repeat(np.arange(len(starts)), sizes)
+    owner = np.repeat(np.arange(len(starts), dtype=np.int32), sizes)
     real = hashed != 0
     theirs = np.unique(hashed[real & held_out[owner]])
     mine = real & ~held_out[owner]

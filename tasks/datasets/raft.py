@@ -22,7 +22,7 @@ from tasks.datasets.shape import Body
 from tasks.datasets.spec import Raft
 from tasks.datasets.validate import QUOTE
 
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"\d+|\w{3,}")
 _INSTRUCTION = (
     "Answer the question from the documents. Quote what the answer rests on word for word between "
@@ -146,7 +146,7 @@ def raft_draft(one: Question, raft: Raft, write: Write | None) -> Draft:
 
 def quoted(answer: str, passage: str) -> str:
     """The answer behind the sentences of the passage that hold most of its words."""
-    sentences = [match[0].strip() for match in _SENTENCE.finditer(passage)]
+    sentences = [sentence.strip() for sentence in _SENTENCE_END.split(passage)]
     sentences = [sentence for sentence in sentences if len(_WORD.findall(sentence)) >= 3]
     ranked = sorted(sentences, key=lambda sentence: -share_held(answer, sentence))
     best = {sentence for sentence in ranked[:_MOST_QUOTES] if share_held(answer, sentence) > 0}

@@ -64,21 +64,21 @@ def grams(flat: Words, n: int) -> Hashes:
 
     A polynomial in the words' hashes (Karp and Rabin 1987), mixed.
     """
-    wide = flat.astype(np.uint64)
-    result = np.zeros(len(flat), np.uint64)
-    if len(flat) < n:
-        return result
+    hashed = np.zeros(len(flat), np.uint64)
     places = len(flat) - n + 1
-    hashed = np.zeros(places, np.uint64)
+    if places < 1:
+        return hashed
+    within = hashed[:places]
     for offset in range(n):
-        hashed *= _FACTOR
-        hashed += wide[offset : offset + places]
-    hashed ^= hashed >> np.uint64(29)
-    hashed *= _MIX
-    ends = np.concatenate(([0], np.cumsum(flat == 0)))
-    whole = ends[n:] == ends[:places]
-    result[:places] = np.where(whole, hashed | np.uint64(1), 0)
-    return result
+        within *= _FACTOR
+        within += flat[offset : offset + places]
+    within ^= within >> np.uint64(29)
+    within *= _MIX
+    within |= np.uint64(1)
+    ends = np.zeros(len(flat) + 1, np.int32)
+    np.cumsum(flat == 0, out=ends[1:])
+    within[ends[n:] != ends[:places]] = 0
+    return hashed
 
 
 def language(flat: Words) -> str | None:

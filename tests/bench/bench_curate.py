@@ -115,7 +115,8 @@ def log(connection: Connection, turns: list[tuple[str, str]], first: int, count:
                 if made and chooser.random() < 0.1:
                     said = [*chooser.choice(made)[:-1], chooser.choice(turns)]
                 else:
-                    said = chooser.choices(turns, k=TURNS)
+                    picked = chooser.choices(turns, k=TURNS)
+                    said = [(vary(chooser, one), vary(chooser, other)) for one, other in picked]
                     made.append(said)
                 for place, (asked, answer) in enumerate(said):
                     copy.write_row((number + 1, 2 * place + 1, "user", asked))
@@ -125,6 +126,14 @@ def log(connection: Connection, turns: list[tuple[str, str]], first: int, count:
     connection.autocommit = True
     connection.execute("vacuum analyze conversations, messages")
     connection.autocommit = False
+
+
+def vary(chooser: random.Random, text: str) -> str:
+    """The text with one word in seven made up, so that turns do not repeat word for word."""
+    return " ".join(
+        f"w{chooser.randrange(100_000)}" if chooser.random() < 1 / 7 else word
+        for word in text.split()
+    )
 
 
 def measure(

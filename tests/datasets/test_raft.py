@@ -22,7 +22,9 @@ from tests.book import Book
 from tests.datasets.conftest import Log
 
 TOPICS = ("pump", "valve", "seal", "motor", "sensor", "flange")
-ALL = "quality: {min_tokens: 1}\ndedupe: {near: 0}\n"
+ALL = (
+    "quality: {min_tokens: 1}\ndedupe: {near: 0}\nsplit: {train: 1.0, validation: 0.0, test: 0.0}\n"
+)
 
 
 @pytest.fixture
@@ -127,9 +129,9 @@ def test_an_answer_that_no_passage_holds_is_left_out(asked: Log) -> None:
 
 
 def test_quotes_are_sentences_of_the_passage() -> None:
-    passage = "Heat it first. The glue sets in nine minutes at room heat! Then wait."
+    passage = "Heat it first. The glue of v2.1 sets in nine minutes at room heat! Then wait."
     said = quoted("It sets in nine minutes.", passage)
-    assert QUOTE.findall(said) == ["The glue sets in nine minutes at room heat!"]
+    assert QUOTE.findall(said) == ["The glue of v2.1 sets in nine minutes at room heat!"]
 
 
 @contextmanager
