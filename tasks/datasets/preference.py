@@ -13,7 +13,7 @@ from psycopg import Connection
 from tasks.database import query
 from tasks.datasets.example import Draft
 from tasks.datasets.shape import Message, preference_example
-from tasks.datasets.store import read_conversations
+from tasks.datasets.store import MEDIA, read_conversations
 
 _AT_ONCE = 1_000
 
@@ -47,6 +47,7 @@ def _drafts(
             (*(one.ordinal for one in prompt), ordinal),
             next((one.chunk_ids for one in messages if one.ordinal == ordinal), ()),
             rejected_id,
+            MEDIA if any(one.has_media for one in prompt) else None,
         )
 
 

@@ -22,6 +22,7 @@ class Message:
     name: str | None = None
     weight: int | None = None
     chunk_ids: tuple[int, ...] = ()
+    has_media: bool = False
 
 
 def as_chat(message: Message) -> Body:

@@ -19,6 +19,8 @@ from tasks.settings import Settings
 _AT_ONCE = 1_000
 _WORTH_A_POOL = 4 * _AT_ONCE
 
+MEDIA = "draft: a message holds more than text"
+
 State = tuple[int, bytes]
 
 
@@ -86,7 +88,14 @@ def supervised_drafts(
     for conversation_id, tools, messages in read_conversations(connection, list(states)):
         body, ordinals = chat_example(messages, tools, replaced.get(conversation_id))
         chunks = [chunk for one in messages for chunk in one.chunk_ids]
-        yield Draft(conversation_id, states[conversation_id], body, tuple(ordinals), tuple(chunks))
+        yield Draft(
+            conversation_id,
+            states[conversation_id],
+            body,
+            tuple(ordinals),
+            tuple(chunks),
+            note=MEDIA if any(one.has_media for one in messages) else None,
+        )
 
 
 def read_conversations(
@@ -98,8 +107,10 @@ def read_conversations(
     for (conversation_id,), group in groupby(rows, key=lambda row: row[:1]):
         found = list(group)
         messages = [
-            Message(ordinal, role, content, calls, call_id, name, weight, tuple(chunks or ()))
-            for _, _, ordinal, role, content, calls, call_id, name, weight, chunks in found
+            Message(
+                ordinal, role, content, calls, call_id, name, weight, tuple(chunks or ()), media
+            )
+            for _, _, ordinal, role, content, calls, call_id, name, weight, chunks, media in found
         ]
         yield conversation_id, found[0][1], messages
 

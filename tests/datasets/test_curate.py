@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from psycopg.errors import RestrictViolation
+from psycopg.types.json import Jsonb
 
 from tasks.datasets.versions import compare, describe, explain, find_version, sweep_examples
 from tasks.errors import Rejected
@@ -137,6 +138,16 @@ def test_personal_data_does_not_reach_an_example(log: Log) -> None:
         "I am at [EMAIL_1], card [CARD_1].",
         "Thank you, [EMAIL_1].",
     ]
+
+
+def test_a_conversation_about_a_picture_is_left_out(log: Log) -> None:
+    seen = log.say(log.text(), log.text())
+    log.connection.execute(
+        "update messages set parts = %s where conversation_id = %s and ordinal = 1",
+        [Jsonb([{"type": "image_url", "image_url": {"url": "data:"}}]), seen],
+    )
+    log.curate()
+    assert log.fate(seen) == "draft: a message holds more than text"
 
 
 def test_golden_questions_are_a_split_that_never_trains(log: Log) -> None:
