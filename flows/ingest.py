@@ -62,8 +62,8 @@ _GRACE_SECONDS = 3.0
 )
 def ingest(
     folder: str,
-    collection: str = "default",
-    language: str = "english",
+    collection: str | None = None,
+    language: str | None = None,
     readers: list[str] | None = None,
     allow_mass_delete: bool = False,
 ) -> dict[str, Any]:
@@ -71,8 +71,9 @@ def ingest(
 
     Args:
         folder: The folder whose files are to be searchable; registered as a source on first use.
-        collection: The collection that its documents belong to.
-        language: The text search configuration of its documents, such as english or german.
+        collection: The collection that its documents belong to; of a new folder, default.
+        language: The text search configuration of its documents, such as german; of a new folder,
+            english.
         readers: Users and groups who may read what no sidecar file in the folder speaks of; public
             is everybody. Left out: as before, and of a new folder nobody but the owner.
         allow_mass_delete: Go on although the folder lost most of its documents.

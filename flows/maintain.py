@@ -127,7 +127,7 @@ def _read_again(connection: Connection, source_ids: Iterable[int] | None) -> lis
     for source in sources(connection):
         if source_ids is None or source.id in source_ids:
             try:
-                ingest(source.root, collection=source.collection, language=source.language)
+                ingest(source.root)
             except OpenbookError as error:
                 failures.append(str(error))
     return failures

@@ -198,7 +198,8 @@ exception
 end
 $$;
 
--- A temporary table is bounded by nothing but the disk: they are for who works on the book.
+-- Temporary tables and large objects are bounded by nothing but the disk: they are for who works on
+-- the book.
 do $$
 declare
     keepers  text := (
@@ -207,11 +208,15 @@ declare
         where r.rolname in ('openbook_owner', 'openbook_ingest'));
 begin
     execute format('revoke temporary on database %I from public', current_database());
+    revoke execute on function
+        pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea)
+    from public;
     if keepers is not null then
         execute format('grant temporary on database %I to %s', current_database(), keepers);
     end if;
 exception
     when insufficient_privilege then
-        raise notice 'temporary tables stay open to all: % does not own the database', current_user;
+        raise notice 'temporary tables and large objects stay open to all: % does not own the database',
+            current_user;
 end
 $$;

@@ -8,24 +8,24 @@ from typing import Any
 
 import click
 
-from flows.cli.group import FAILED, as_json, main, on_prefect, print_json
-from tasks.errors import Fatal
+from flows.cli.group import FAILED, as_json, main, on_prefect, print_json, tell
+from tasks.errors import Fatal, OpenbookError
 from tasks.settings import current
 
-in_collection = click.option(
-    "--collection", default="default", show_default=True, help="The collection to work in."
+_COLLECTION = click.option(
+    "--collection", help="The collection of a new folder's documents; without it, default."
+)
+_LANGUAGE = click.option(
+    "--language",
+    help="Language of a new folder's documents, as Postgres names its text search configurations; "
+    "without it, english.",
 )
 
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@in_collection
-@click.option(
-    "--language",
-    default="english",
-    show_default=True,
-    help="Language of a new folder's documents, as Postgres names its text search configurations.",
-)
+@_COLLECTION
+@_LANGUAGE
 @click.option(
     "--readers",
     metavar="NAMES",
@@ -39,47 +39,59 @@ in_collection = click.option(
 def ingest(
     paths: tuple[Path, ...],
     *,
-    collection: str,
-    language: str,
+    collection: str | None,
+    language: str | None,
     readers: str | None,
     allow_mass_delete: bool,
     as_json: bool,
 ) -> None:
     """Bring the documents of each folder PATH up to date; without PATH, of every known folder.
 
-    Only files that changed are read, and only texts never seen before are embedded. A file that
-    cannot be used is named with the reason, and the others go on.
+    Only files that changed are read, and only texts never seen before are embedded. A file or a
+    folder that cannot be used is named with the reason, and the others go on.
     """
     from flows import show
 
-    reports = []
-    for folder in paths or known_folders():
-        with on_prefect(), show.progress(quiet=as_json):
-            from flows.ingest import ingest as ingest_flow
+    folders = paths or known_folders()
+    reports: list[dict[str, Any]] = []
+    failures: list[dict[str, str | None]] = []
+    for folder in folders:
+        try:
+            with on_prefect(), show.progress(quiet=as_json):
+                from flows.ingest import ingest as ingest_flow
 
-            reports.append(
-                ingest_flow(
+                report = ingest_flow(
                     folder=str(folder.absolute()),
                     collection=collection,
                     language=language,
                     readers=None if readers is None else _names(readers),
                     allow_mass_delete=allow_mass_delete,
                 )
+        except OpenbookError as error:
+            if len(folders) == 1:
+                raise
+            tell(error)
+            failures.append(
+                {"folder": str(folder), "error": error.message, "remedy": error.remedy or None}
             )
+            continue
+        reports.append(report)
         if not as_json:
-            show.report(reports[-1])
+            show.report(report)
     if as_json:
-        print_json(reports[0] if len(reports) == 1 else _total(reports))
-    if any(report["rejected"] or report["pending"] for report in reports):
+        print_json(reports[0] if len(folders) == 1 else _total(reports, failures))
+    if failures or any(report["rejected"] or report["pending"] for report in reports):
         sys.exit(FAILED)
 
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@in_collection
-@click.option("--language", default="english", show_default=True, help="As for ingest.")
+@_COLLECTION
+@_LANGUAGE
 @as_json
-def plan(paths: tuple[Path, ...], collection: str, language: str, as_json: bool) -> None:
+def plan(
+    paths: tuple[Path, ...], collection: str | None, language: str | None, as_json: bool
+) -> None:
     """Say what `ingest` would read, embed and spend, and change nothing."""
     from flows import show
     from tasks.database import connect
@@ -162,11 +174,14 @@ def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _total(reports: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several runs as one: counts added up, lists joined, each run's own report under `runs`."""
+def _total(reports: list[dict[str, Any]], failures: list[dict[str, str | None]]) -> dict[str, Any]:
+    """Several runs as one: counts added up, lists joined, each run's own report under `runs`.
+
+    `failed` names the folders that have no report.
+    """
     total: dict[str, Any] = {"run_id": [report["run_id"] for report in reports]}
-    for name, value in reports[0].items():
+    for name, value in reports[0].items() if reports else ():
         if isinstance(value, (int, float)) and name != "run_id":
             total[name] = sum(report[name] for report in reports)
     total["rejected"] = [one for report in reports for one in report["rejected"]]
-    return {**total, "runs": reports}
+    return {**total, "runs": reports, "failed": failures}

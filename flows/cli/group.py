@@ -31,10 +31,15 @@ class _Openbook(click.Group):
         except OpenbookError as error:
             if "--json" in asked:
                 print_json({"error": error.message, "remedy": error.remedy or None})
-            click.echo(f"openbook: {error.message}", err=True)
-            if error.remedy:
-                click.echo(f"  {error.remedy}", err=True)
+            tell(error)
             ctx.exit(FAILED)
+
+
+def tell(error: OpenbookError) -> None:
+    """Say on standard error what went wrong, and what to do."""
+    click.echo(f"openbook: {error.message}", err=True)
+    if error.remedy:
+        click.echo(f"  {error.remedy}", err=True)
 
 
 @click.group(cls=_Openbook, context_settings={"help_option_names": ["-h", "--help"]})

@@ -45,7 +45,8 @@ def principals(ctx: click.Context, as_json: bool) -> None:
     metavar="COLLECTION",
     help="Confine the login to this collection; may be repeated. Without it: all collections.",
 )
-def set_(login: str, names: tuple[str, ...], collections: tuple[str, ...]) -> None:
+@as_json
+def set_(login: str, names: tuple[str, ...], collections: tuple[str, ...], as_json: bool) -> None:
     """Let LOGIN stand for exactly these users and groups NAMES, such as ana group:finance.
 
     What was set before is replaced. The login itself is made in SQL: create role ana login; grant
@@ -56,6 +57,9 @@ def set_(login: str, names: tuple[str, ...], collections: tuple[str, ...]) -> No
 
     with connect(current()) as connection:
         set_principals(connection, login, names, collections)
+    if as_json:
+        print_json({"login": login, "principals": names, "collections": collections})
+        return
     stands = ", ".join((*names, "public"))
     where = f" in {', '.join(collections)} alone" if collections else ""
     click.echo(f"{login} stands for {stands}{where}.")

@@ -160,12 +160,16 @@ def list_tokens(as_json: bool) -> None:
 
 @tokens.command("revoke")
 @click.argument("name")
-def revoke(name: str) -> None:
+@as_json
+def revoke(name: str, as_json: bool) -> None:
     """End the token of the caller NAME; running servers refuse it from now on."""
     from tasks.serve.access import revoke_token, tokens_file
 
     revoke_token(tokens_file(current()), name)
-    click.echo(f"The token {name} is not accepted any more.")
+    if as_json:
+        print_json({"name": name, "revoked": True})
+    else:
+        click.echo(f"The token {name} is not accepted any more.")
 
 
 @main.command()

@@ -205,14 +205,18 @@ def models(ctx: click.Context, as_json: bool) -> None:
 
 @models.command()
 @click.argument("name")
-def activate(name: str) -> None:
+@as_json
+def activate(name: str, as_json: bool) -> None:
     """Let search use the model NAME; refused while it lacks a readable text."""
     from tasks.database import connect
     from tasks.upkeep.models import activate as switch
 
     with connect(current()) as connection:
         switch(connection, name)
-    click.echo(f"Search uses {name} now; set OPENBOOK_EMBEDDER to it for ingest and search.")
+    if as_json:
+        print_json({"model": name, "serving": True})
+    else:
+        click.echo(f"Search uses {name} now; set OPENBOOK_EMBEDDER to it for ingest and search.")
 
 
 @models.command()

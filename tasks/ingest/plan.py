@@ -49,8 +49,8 @@ def plan(
     embedder: Embedder,
     reader: Reader,
     *,
-    collection: str = "default",
-    language: str = "english",
+    collection: str | None = None,
+    language: str | None = None,
 ) -> Plan:
     """Plan a run of the folder. The connection's transaction is rolled back: nothing changes.
 

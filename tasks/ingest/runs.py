@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, errors
 from psycopg.rows import class_row, dict_row
 
 from tasks.database import query
@@ -93,14 +93,15 @@ class Report:
 def register_source(
     connection: Connection,
     root: Path,
-    collection: str = "default",
-    language: str = "english",
+    collection: str | None = None,
+    language: str | None = None,
     readers: Sequence[str] | None = None,
 ) -> Source:
-    """The source of that folder; a new one is named after it. Readers that are given are set.
+    """The source of that folder. Readers that are given are set.
 
-    Raises Fatal for a folder that does not exist, lies in another source (or holds one), or belongs
-    to another collection, and for an unknown language.
+    A new one is named after the folder and is, unless they are given, of the collection `default`
+    and English. Raises Fatal for a folder that does not exist, lies in another source (or holds
+    one), or is of another collection or language, and for an unknown language.
     """
     root = root.expanduser().resolve()
     if not root.is_dir():
@@ -113,18 +114,28 @@ def register_source(
         "readers": None if readers is None else list(readers),
     }
     with connection.cursor(row_factory=class_row(Source)) as cursor:
-        cursor.execute(query("source_register"), parameters)
+        try:
+            cursor.execute(query("source_register"), parameters)
+        except (errors.UndefinedObject, errors.SyntaxError):
+            raise Fatal(
+                f"{language!r} is no language that the database knows",
+                "Give one that `openbook sql -c '\\dF'` lists, such as german or simple.",
+            ) from None
         source = cursor.execute(query("source_by_root"), parameters).fetchone()
     if source is None or source.root != str(root):
         inside = source.root if source else "another source"
         raise Fatal(
             f"{root} overlaps the source {inside}", "Ingest that one, or move one of the folders."
         )
-    if source.collection != collection:
-        raise Fatal(
-            f"{root} belongs to the collection {source.collection}",
-            f"Leave out the collection, or give {source.collection!r}.",
-        )
+    for kind, given, kept in (
+        ("collection", collection, source.collection),
+        ("language", language, source.language),
+    ):
+        if given not in (None, kept):
+            raise Fatal(
+                f"{root} was registered with the {kind} {kept}",
+                f"Leave out the {kind}, or give {kept!r}.",
+            )
     if readers is not None:
         connection.execute(query("source_readers"), parameters)
     return source

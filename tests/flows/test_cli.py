@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from click import Command, Group
 from click.testing import CliRunner, Result
 
 from flows.cli import main
@@ -42,6 +44,61 @@ def test_ingest_without_a_path_takes_every_known_folder(book: Book) -> None:
     book.write("tides.md", TIDES)
     as_json("ingest", str(book.drop))
     assert as_json("ingest")["unchanged"] == 1
+
+
+def test_a_folder_that_cannot_be_used_is_named_and_the_others_go_on(book: Book) -> None:
+    gone = book.drop.parent / "a folder that goes"
+    gone.mkdir()
+    as_json("ingest", str(gone))
+    as_json("ingest", str(book.drop), "--collection", "tides")
+    gone.rmdir()
+    book.write("tides.md", TIDES)
+    result = openbook("ingest", "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["new"] == 1
+    (failed,) = report["failed"]
+    assert failed["folder"] == str(gone)
+    assert "is not a folder" in failed["error"]
+    assert failed["error"] in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--language", "klingon", "'klingon' is no language"),
+        ("--language", "german", "language english"),
+        ("--collection", "other", "collection default"),
+    ],
+)
+def test_what_a_folder_cannot_be_is_said_and_leaves_nothing(
+    book: Book, option: str, value: str, complaint: str
+) -> None:
+    if "is no" not in complaint:
+        as_json("ingest", str(book.drop))
+    result = openbook("ingest", str(book.drop), option, value)
+    assert result.exit_code == 1
+    assert complaint in result.stderr
+    with book.connect() as connection:
+        names = connection.execute("select name from collections where name <> 'default'")
+        assert names.fetchall() == []
+
+
+def test_every_command_has_help_and_all_that_report_have_json() -> None:
+    for words, command in commands(main):
+        help_text = openbook(*words, "--help")
+        assert help_text.exit_code == 0
+        without = isinstance(command, Group) and not command.invoke_without_command
+        if not without and words not in (["sql"], ["mcp"]):
+            assert "--json" in help_text.output, words
+
+
+def commands(group: Group) -> Iterator[tuple[list[str], Command]]:
+    """Each command below the group, with the words that name it."""
+    for name, command in group.commands.items():
+        yield [name], command
+        if isinstance(command, Group):
+            yield from (([name, *words], below) for words, below in commands(command))
 
 
 def test_a_rejected_file_is_named_and_the_exit_code_is_1(book: Book) -> None:
