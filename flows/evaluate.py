@@ -61,7 +61,6 @@ def evaluate(
         within: A question is asked among the documents that share its value of this metadata field.
     """
     settings = current()
-    score([], [])  # says at once what is not installed
     if folder:
         fill(folder, language)
     embedder = open_embedder(settings)

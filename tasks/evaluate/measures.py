@@ -12,7 +12,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import Fatal
 from tasks.evaluate.exam import Question
 
 MEASURES = {
@@ -51,16 +50,9 @@ class Comparison:
 
 
 def score(questions: Sequence[Question], rankings: Sequence[Sequence[str]]) -> dict[str, Values]:
-    """By measure, a value for each question; a ranking lists documents once each, best first.
+    """By measure, a value for each question; a ranking lists documents once each, best first."""
+    import ir_measures
 
-    Raises Fatal when the extra `evaluate` is not installed.
-    """
-    try:
-        import ir_measures
-    except ModuleNotFoundError:
-        raise Fatal(
-            "evaluate needs the package ir-measures", "Install it: pip install openbook[evaluate]"
-        ) from None
     names = {str(number): number for number in range(len(questions))}
     qrels = {str(number): dict(one.grades) for number, one in enumerate(questions)}
     run = {
