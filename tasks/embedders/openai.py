@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from tasks.embedders import PoisonTexts
 from tasks.embedders.cl100k import Cl100kTokenizer
-from tasks.embedders.endpoint import OPENAI_URL, Endpoint, Patience, Reply
+from tasks.embedders.endpoint import EmbeddingEndpoint, Reply
+from tasks.endpoint import Patience
 from tasks.errors import Fatal, Rejected
 from tasks.records import Usage
 from tasks.settings import Settings
@@ -51,9 +52,9 @@ class OpenAIEmbedder:
         self._texts_a_request = _TEXTS_A_REQUEST
         self._has_answered = False
         self._lock = Lock()
-        self._endpoint = Endpoint(
-            settings.embedding_url or OPENAI_URL,
-            _key(settings),
+        self._endpoint = EmbeddingEndpoint(
+            settings.embedding_url,
+            settings.embedding_key,
             model,
             shortened,
             patience or Patience(),
@@ -169,19 +170,3 @@ class _Call:
         self.vectors = np.full((len(texts), dimensions), np.nan, np.float32)
         self.reasons: dict[int, str] = {}
         self.stop = Event()
-
-
-def _key(settings: Settings) -> str:
-    """The key to send; an endpoint of one's own may need none."""
-    key = (settings.embedding_key or "").strip()
-    if not key and settings.embedding_url is None:
-        raise Fatal(
-            "There is no key for OpenAI",
-            "Set OPENBOOK_EMBEDDING_KEY or OPENAI_API_KEY, or set OPENBOOK_EMBEDDING_URL to an "
-            "endpoint that needs none.",
-        )
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise Fatal(
-            "OPENBOOK_EMBEDDING_KEY holds characters that no key has", "Copy the key once more."
-        )
-    return key or "none"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tasks.embedders import Embedder
-from tasks.embedders.endpoint import Patience
 from tasks.embedders.hashing import HashingEmbedder
 from tasks.embedders.minilm import MiniLMEmbedder
 from tasks.embedders.openai import OpenAIEmbedder
+from tasks.endpoint import Patience
 from tasks.settings import Settings
 from tests.endpoint import KEY, EmbeddingEndpoint, embedding_endpoint
 

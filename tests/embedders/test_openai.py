@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tasks.embedders import PoisonTexts
-from tasks.embedders.endpoint import Patience
 from tasks.embedders.openai import OpenAIEmbedder
+from tasks.endpoint import Patience
 from tasks.errors import Fatal, OpenbookError, Retryable
 from tasks.records import Usage
 from tasks.settings import Settings
