@@ -48,6 +48,7 @@ from tasks.ingest.runs import (
 )
 from tasks.ingest.scan import Scan, scan
 from tasks.ingest.store import pending_documents, pending_ids
+from tasks.ingest.writer import open_writer
 from tasks.settings import current
 
 _BATCHES_AT_ONCE = 2
@@ -244,4 +245,4 @@ def _reader() -> Reader:
     lasting = ExitStack()
     atexit.register(lasting.close)
     pool = lasting.enter_context(ParserPool(settings))
-    return Reader(pool, _embedder().tokenizer, settings)
+    return Reader(pool, _embedder().tokenizer, settings, open_writer(settings))

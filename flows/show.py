@@ -56,6 +56,7 @@ def plan(made: Plan) -> None:
         f"{made.renamed:,} renamed",
         f"{made.deleted:,} deleted",
         f"{made.chunks:,} chunks",
+        *([f"{made.contexts:,} contexts to write"] if made.contexts else []),
         f"{made.embed:,} to embed ({made.tokens:,} tokens)",
         dollars(made.usd),
     ]

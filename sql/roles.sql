@@ -50,6 +50,7 @@ declare
     curated    constant text[] := array[
         'datasets', 'dataset_versions', 'dataset_examples', 'dataset_funnel', 'dataset_exclusions'];
     made       constant text[] := array['examples', 'dataset_exports'];
+    written    constant text[] := array['contexts'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
@@ -78,7 +79,7 @@ begin
         from (values
             ('openbook_owner', 'all', null),
             ('openbook_ingest', 'select, insert, update, delete',
-             documents || engine || said || erased || curated || made),
+             documents || engine || said || erased || curated || made || written),
             ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models', 'search_log']),

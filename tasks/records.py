@@ -65,6 +65,7 @@ class Chunk:
 
     `body` is the text between the characters `start` and `end` of the document's text (white space
     may differ). `section` is the path of headings above it, outermost first, without the title.
+    `context` is what a language model says of where the body stands: found by, never shown as text.
     `tokens` counts `embedded_text` in the embedding model's tokens, special tokens included.
     """
 
@@ -77,11 +78,12 @@ class Chunk:
     tokens: int
     first_page: int | None = None
     last_page: int | None = None
+    context: str | None = None
 
     @cached_property
     def embedded_text(self) -> str:
-        """Exactly what the embedder reads: the title, the section path, the body."""
-        return embedded_text(self.title, self.section, self.body)
+        """Exactly what the embedder reads: the title, the section path, the context, the body."""
+        return embedded_text(self.title, self.section, self.body, self.context)
 
     @cached_property
     def sha256(self) -> bytes:
@@ -89,9 +91,11 @@ class Chunk:
         return hashlib.sha256(self.embedded_text.encode()).digest()
 
 
-def embedded_text(title: str | None, section: tuple[str, ...], body: str) -> str:
-    """Put a chunk's context before its body, one line each where there is any."""
-    lines = (title or "", " > ".join(section), body)
+def embedded_text(
+    title: str | None, section: tuple[str, ...], body: str, context: str | None = None
+) -> str:
+    """Put what a chunk stands under before its body, one line each where there is any."""
+    lines = (title or "", " > ".join(section), context or "", body)
     return "\n".join(line for line in lines if line)
 
 

@@ -57,6 +57,12 @@ class Settings:
     """The largest file that is read; larger ones are rejected."""
     max_delete_share: float = 0.5
     """A run stops before it removes more than this share of a source's documents."""
+    context_model: str | None = None
+    """The chat model that says of each chunk where it stands in its document; unset: none does."""
+    context_url: str | None = None
+    """Its endpoint's base URL; unset: OpenAI's own."""
+    context_key: str | None = field(default=None, repr=False)
+    """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     answer_model: str | None = None
     """The chat model that writes answers for RAFT datasets; unset: the logged ones are taken."""
     answer_url: str | None = None
@@ -86,13 +92,16 @@ class Settings:
         }
         if "embedding_url" not in given:  # OpenAI's key is for nobody else
             given.setdefault("embedding_key", environ.get("OPENAI_API_KEY") or None)
+        if "context_url" not in given:
+            given.setdefault("context_key", environ.get("OPENAI_API_KEY") or None)
         if "answer_url" not in given:
             given.setdefault("answer_key", environ.get("OPENAI_API_KEY") or None)
         settings = cls(**given)  # type: ignore[arg-type]
-        if settings.chunk_tokens < _LEAST_CHUNK_TOKENS:
+        least = _LEAST_CHUNK_TOKENS * (2 if settings.context_model else 1)
+        if settings.chunk_tokens < least:
             raise Fatal(
                 f"OPENBOOK_CHUNK_TOKENS is {settings.chunk_tokens}",
-                f"Set it to {_LEAST_CHUNK_TOKENS} or more: a context and a body must have room.",
+                f"Set it to {least} or more: a context and a body must have room.",
             )
         if settings.embedder not in EMBEDDERS:
             raise Fatal(
@@ -161,6 +170,9 @@ _CONVERTERS = {
     "parse_megabytes": _integer,
     "file_megabytes": _integer,
     "max_delete_share": _number,
+    "context_model": _text,
+    "context_url": _text,
+    "context_key": _text,
     "answer_model": _text,
     "answer_url": _text,
     "answer_key": _text,

@@ -19,7 +19,7 @@ import numpy as np
 from tasks.embedders.hashing import HashingEmbedder
 
 Body = dict[str, Any]
-Misbehaviour = Callable[["_Handler", Body], None]
+Misbehaviour = Callable[["Handler", Body], None]
 """Answers one request, given the answer that would be right."""
 
 KEY = "sk-loopback-0123456789"
@@ -102,7 +102,7 @@ class EmbeddingEndpoint:
 @contextmanager
 def embedding_endpoint() -> Iterator[EmbeddingEndpoint]:
     """Serve on a free port of loopback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         endpoint = EmbeddingEndpoint(f"http://127.0.0.1:{server.server_port}/v1")
         server.endpoint = endpoint  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ def embedding_endpoint() -> Iterator[EmbeddingEndpoint]:
             thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
@@ -182,12 +182,12 @@ def retry_at(seconds: float) -> Misbehaviour:
     )
 
 
-def no_quota(handler: _Handler, _: Body) -> None:
+def no_quota(handler: Handler, _: Body) -> None:
     """429 that no waiting helps."""
     handler.answer(429, error("You exceeded your current quota", code="insufficient_quota"))
 
 
-def echo_key(handler: _Handler, _: Body) -> None:
+def echo_key(handler: Handler, _: Body) -> None:
     """401 whose message repeats the key."""
     handler.answer(401, error(f"Incorrect API key provided: {KEY}", code="invalid_api_key"))
 
@@ -195,19 +195,19 @@ def echo_key(handler: _Handler, _: Body) -> None:
 def silence(seconds: float) -> Misbehaviour:
     """Say nothing for a while, then hang up."""
 
-    def misbehave(handler: _Handler, _: Body) -> None:
+    def misbehave(handler: Handler, _: Body) -> None:
         time.sleep(seconds)
         handler.close_connection = True
 
     return misbehave
 
 
-def hang_up(handler: _Handler, _: Body) -> None:
+def hang_up(handler: Handler, _: Body) -> None:
     """Close the connection without an answer."""
     handler.close_connection = True
 
 
-def cut_body(handler: _Handler, answer: Body) -> None:
+def cut_body(handler: Handler, answer: Body) -> None:
     """Promise the whole answer and send half of it."""
     content = json.dumps(answer).encode()
     handler.send_response(200)
@@ -218,7 +218,7 @@ def cut_body(handler: _Handler, answer: Body) -> None:
     handler.close_connection = True
 
 
-def garbage(handler: _Handler, _: Body) -> None:
+def garbage(handler: Handler, _: Body) -> None:
     """200 with something that is not JSON."""
     handler.answer(200, b"<html>proxy error</html>")
 
@@ -226,7 +226,7 @@ def garbage(handler: _Handler, _: Body) -> None:
 def changed(change: Callable[[Body], None]) -> Misbehaviour:
     """The right answer after `change` has altered it."""
 
-    def misbehave(handler: _Handler, answer: Body) -> None:
+    def misbehave(handler: Handler, answer: Body) -> None:
         change(answer)
         handler.answer(200, answer)
 

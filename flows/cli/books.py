@@ -99,11 +99,12 @@ def plan(
     from tasks.ingest.parse import ParserPool
     from tasks.ingest.plan import plan as make_plan
     from tasks.ingest.read import Reader
+    from tasks.ingest.writer import open_writer
 
     settings = current()
     with connect(settings) as connection, ParserPool(settings) as pool:
         embedder = open_embedder(settings)
-        reader = Reader(pool, embedder.tokenizer, settings)
+        reader = Reader(pool, embedder.tokenizer, settings, open_writer(settings))
         plans = [
             make_plan(
                 connection, folder, embedder, reader, collection=collection, language=language

@@ -69,6 +69,7 @@ as $$
 begin
     delete from versions v where v.valid_to < now() - retention;
     get diagnostics versions = row_count;
+    delete from contexts c where c.stale_since < now() - retention;
 
     -- A content without a version may belong to a run that is still at work, or that died and whose
     -- successor will want it: only after the grace period is it nobody's.
@@ -81,7 +82,7 @@ begin
     return next;
 end
 $$;
-comment on function openbook.sweep is 'Delete versions that ended longer ago than the retention, and what no version has used since the grace period; how many rows of each went.';
+comment on function openbook.sweep is 'Delete versions that ended longer ago than the retention, contexts of chunks that their documents lost before it, and what no version has used since the grace period; how many rows of each went.';
 
 create or replace function openbook.expire(
     retention interval default '90 days', out documents bigint, out queries bigint)

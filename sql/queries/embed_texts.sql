@@ -1,4 +1,4 @@
-select distinct on (p.sha256) p.sha256, concat_ws(E'\n', p.title, p.section, p.body)
+select distinct on (p.sha256) p.sha256, concat_ws(E'\n', p.title, p.section, p.context, p.body)
 from passages p
 where p.sha256 = any (%(sha256s)s)
   and (select true from embeddings e

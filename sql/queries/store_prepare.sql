@@ -16,6 +16,7 @@ create temp table read_chunks (
     sha256      bytea not null,
     title       text,
     section     text,
+    context     text,
     body        text not null,
     tokens      integer not null,
     first_page  integer,

@@ -1,7 +1,7 @@
 create or replace view analytics.chunks with (security_invoker = true) as
 select k.id as chunk_id, d.id as document_id, s.name as source, d.path, k.ordinal,
        p.title, p.section, k.first_page, k.last_page, p.body as text, p.tokens,
-       k.starts_at, k.ends_at
+       k.starts_at, k.ends_at, p.context
 from openbook.documents d
 join openbook.sources s on s.id = d.source_id
 join openbook.versions v on v.id = d.version_id
@@ -19,6 +19,7 @@ comment on column analytics.chunks.section is 'The headings above the text, oute
 comment on column analytics.chunks.first_page is 'Page or slide on which the text begins; null where the format has none.';
 comment on column analytics.chunks.last_page is 'Page or slide on which the text ends.';
 comment on column analytics.chunks.text is 'The chunk''s text.';
-comment on column analytics.chunks.tokens is 'Length with title and section, in the embedding model''s tokens.';
+comment on column analytics.chunks.tokens is 'Length with title, section and context, in the embedding model''s tokens.';
 comment on column analytics.chunks.starts_at is 'First character in the document''s extracted text, from 0.';
 comment on column analytics.chunks.ends_at is 'The character behind the last one.';
+comment on column analytics.chunks.context is 'What a language model wrote of where the text stands in its document, embedded and indexed with it; not the document''s own words. Null where none was asked for or given.';

@@ -7,12 +7,12 @@ join openbook.sources s on s.id = r.source_id
 left join openbook.models m on m.id = r.model_id
 group by 1, 2, 3;
 
-comment on view analytics.cost_by_day is 'One row a day in UTC, source and embedding model in which a run began: what its embeddings cost.';
+comment on view analytics.cost_by_day is 'One row a day in UTC, source and embedding model in which a run began: what its embeddings and contexts cost.';
 comment on column analytics.cost_by_day.day is 'The day, in UTC, on which the runs began.';
 comment on column analytics.cost_by_day.source is 'The watched folder''s name.';
 comment on column analytics.cost_by_day.model is 'The embedding model.';
 comment on column analytics.cost_by_day.runs is 'Runs, whatever came of them.';
 comment on column analytics.cost_by_day.embedded is 'Texts sent to the embedder.';
 comment on column analytics.cost_by_day.reused is 'Chunks whose vector was there already.';
-comment on column analytics.cost_by_day.tokens is 'Tokens sent to the embedder.';
-comment on column analytics.cost_by_day.usd is 'What the embedder charged, in US dollars; 0 for one that runs here.';
+comment on column analytics.cost_by_day.tokens is 'Tokens sent to the embedder, and to and from the context model.';
+comment on column analytics.cost_by_day.usd is 'What the embedder and the context model charged, in US dollars; 0 for one that runs here.';

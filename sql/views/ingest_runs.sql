@@ -26,6 +26,6 @@ comment on column analytics.ingest_runs.chunks is 'Chunks of the new and changed
 comment on column analytics.ingest_runs.embedded is 'Texts sent to the embedder.';
 comment on column analytics.ingest_runs.reused is 'Chunks whose vector was there already.';
 comment on column analytics.ingest_runs.model is 'The embedding model.';
-comment on column analytics.ingest_runs.tokens is 'Tokens sent to the embedder.';
-comment on column analytics.ingest_runs.usd is 'What the embedder charged, in US dollars.';
+comment on column analytics.ingest_runs.tokens is 'Tokens sent to the embedder, and to and from the context model.';
+comment on column analytics.ingest_runs.usd is 'What the embedder and the context model charged, in US dollars.';
 comment on column analytics.ingest_runs.error is 'Why the run failed.';

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,22 @@ from psycopg import Connection
 from tasks.database import query
 from tasks.embedders import Embedder
 from tasks.errors import OpenbookError, Rejected
+from tasks.ingest.context import ask_about, body_limit, known_contexts, placed
 from tasks.ingest.read import Reader, read_files, stage_all, staging
 from tasks.ingest.runs import Rejection, Source, register_source
 from tasks.ingest.scan import scan
-from tasks.ingest.store import Pending, known_contents, pending_documents, pending_ids
+from tasks.ingest.store import Pending, Reading, known_contents, pending_documents, pending_ids
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Counts of files: `read` are those whose content is new; `embed` counts texts to be bought.
+    """Counts of files: `read` are those whose content is new; `embed` counts texts to be bought,
+    `contexts` what the context model is to be asked; a text whose context is not known yet counts
+    as one to be bought.
 
-    `rejected` names the files that a run would newly reject; `usd` is the price at the embedder's
-    current rate.
+
+    `rejected` names the files that a run would newly reject; `usd` is the price at current
+    rates, where nothing of what the context model is shown is in its provider's cache.
     """
 
     folder: str
@@ -34,6 +39,7 @@ class Plan:
     read: int
     rejected: tuple[Rejection, ...]
     chunks: int
+    contexts: int
     embed: int
     tokens: int
     usd: float
@@ -76,6 +82,7 @@ def plan(
     finally:
         connection.rollback()
     tokens = sum(tally.tokens[sha256] for sha256 in missing)
+    contexts = reader.writer.price(tally.shown, tally.written) if reader.writer else 0.0
     return Plan(
         folder=source.root,
         seen=scanned.seen,
@@ -85,9 +92,10 @@ def plan(
         read=tally.read,
         rejected=tuple(tally.rejected),
         chunks=tally.chunks,
+        contexts=tally.contexts,
         embed=len(missing),
-        tokens=tokens,
-        usd=tokens * embedder.usd_per_million_tokens / 1e6,
+        tokens=tokens + tally.shown + tally.written,
+        usd=tokens * embedder.usd_per_million_tokens / 1e6 + contexts,
     )
 
 
@@ -97,6 +105,7 @@ class _Tally:
     def __init__(self) -> None:
         self.read = 0
         self.chunks = 0
+        self.contexts = self.shown = self.written = 0
         self.tokens: dict[bytes, int] = {}
         self.rejected: list[Rejection] = []
 
@@ -124,6 +133,8 @@ def _plan_batch(
     for file in staged:
         if file.key in failures:
             tally.reject(paths[file.document_id], failures[file.key])
+    if reader.writer is not None:
+        readings = _count_contexts(connection, source, readings, reader, tally)
     for reading in readings:
         tally.chunks += len(reading.chunks)
         tally.tokens |= {chunk.sha256: chunk.tokens for chunk in reading.chunks}
@@ -131,6 +142,29 @@ def _plan_batch(
     for sha256, tokens in rows:
         tally.chunks += 1
         tally.tokens[bytes(sha256)] = tokens
+
+
+def _count_contexts(
+    connection: Connection,
+    source: Source,
+    readings: Sequence[Reading],
+    reader: Reader,
+    tally: _Tally,
+) -> list[Reading]:
+    """Count what the model is to be asked; the readings with the contexts that are there."""
+    assert reader.writer is not None
+    limit = reader.settings.chunk_tokens
+    asked = ask_about(connection, source.id, readings, reader.tokenizer)
+    questions = dict(chain.from_iterable(asked))
+    found = known_contexts(connection, reader.writer.model, list(questions))
+    missing = [question for key, question in questions.items() if key not in found]
+    tally.contexts += len(missing)
+    tally.shown += sum(question.tokens for question in missing)
+    tally.written += len(missing) * (limit - body_limit(limit))
+    return [
+        placed(reading, one, found, reader.tokenizer, limit)
+        for reading, one in zip(readings, asked, strict=True)
+    ]
 
 
 def _missing(connection: Connection, model: str, sha256s: Sequence[bytes]) -> list[bytes]:

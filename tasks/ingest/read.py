@@ -1,4 +1,4 @@
-"""From pending documents to stored contents: stage, parse, chunk, store."""
+"""From pending documents to stored contents: stage, parse, chunk, add contexts, store."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from psycopg import Connection
 from tasks.embedders import Tokenizer
 from tasks.errors import Fatal, Killed, OpenbookError, Rejected, Retryable
 from tasks.ingest.chunk import CHUNKER_VERSION, chunk
+from tasks.ingest.context import CONTEXT_VERSION, add_contexts, body_limit
 from tasks.ingest.parse import HEAD_BYTES, PARSER_VERSION, ParserPool, format_of
 from tasks.ingest.publish import Refusal
 from tasks.ingest.runs import Run
 from tasks.ingest.stage import stage
 from tasks.ingest.store import ContentKey, Pending, Reading, known_contents, store
+from tasks.ingest.writer import ContextWriter
 from tasks.settings import Settings
 
 _NEW_SECONDS = 60.0
@@ -46,19 +48,32 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What reading needs: parser processes, the embedding model's tokenizer, the settings."""
+    """What reading needs: parser processes, the embedding model's tokenizer, the settings.
+
+    `writer` writes contexts of the chunks; None: they go without.
+    """
 
     pool: ParserPool
     tokenizer: Tokenizer
     settings: Settings
+    writer: ContextWriter | None = None
 
     @property
     def recipe(self) -> str:
         """Everything, besides a file's bytes, that decides how its chunks come out."""
-        return (
+        recipe = (
             f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, "
             f"{self.tokenizer.name}, {self.settings.chunk_tokens} tokens"
         )
+        if self.writer is None:
+            return recipe
+        return f"{recipe}, contexts {CONTEXT_VERSION} by {self.writer.model}"
+
+    @property
+    def chunk_tokens(self) -> int:
+        """The largest chunk before a context is added to it."""
+        limit = self.settings.chunk_tokens
+        return limit if self.writer is None else body_limit(limit)
 
 
 def read_batch(
@@ -74,6 +89,15 @@ def read_batch(
         known = known_contents(connection, run.source_id, {file.key for file in staged})
         unread = {file.key: file.copy for file in staged if file.key not in known}
         readings, failures = read_files(unread, reader)
+    if reader.writer is not None:
+        readings = add_contexts(
+            connection,
+            run,
+            readings,
+            reader.writer,
+            tokenizer=reader.tokenizer,
+            limit=reader.settings.chunk_tokens,
+        )
     store(connection, run.source_id, readings)
     known |= known_contents(connection, run.source_id, [reading.key for reading in readings])
     connection.commit()
@@ -93,7 +117,7 @@ def read_files(
         key, path = item
         try:
             document = reader.pool.parse(path, key.format)
-            chunks = chunk(document, reader.tokenizer, reader.settings.chunk_tokens)
+            chunks = chunk(document, reader.tokenizer, reader.chunk_tokens)
         except (Rejected, Retryable) as error:
             return error
         except Fatal:

@@ -98,7 +98,7 @@ def _copy_contents(connection: Connection, readings: Sequence[Reading]) -> None:
                     )
                 )
         with cursor.copy(
-            "copy read_chunks (reading, ordinal, sha256, title, section, body, tokens,"
+            "copy read_chunks (reading, ordinal, sha256, title, section, context, body, tokens,"
             " first_page, last_page, starts_at, ends_at) from stdin"
         ) as copy:
             for number, reading in enumerate(readings):
@@ -110,6 +110,7 @@ def _copy_contents(connection: Connection, readings: Sequence[Reading]) -> None:
                             chunk.sha256,
                             chunk.title or None,
                             " > ".join(chunk.section) or None,
+                            chunk.context,
                             chunk.body,
                             chunk.tokens,
                             chunk.first_page,

@@ -87,7 +87,7 @@ where regexp_replace(substr(t.text, c.starts_at + 1, c.ends_at - c.starts_at), '
 -- always: a passage is known by its text
 select p.id
 from openbook.passages p
-where p.sha256 <> sha256(convert_to(concat_ws(E'\n', p.title, p.section, p.body), 'UTF8'));
+where p.sha256 <> sha256(convert_to(concat_ws(E'\n', p.title, p.section, p.context, p.body), 'UTF8'));
 
 -- always: no passage is without a chunk
 select p.id

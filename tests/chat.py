@@ -1,0 +1,118 @@
+"""A real HTTP server on loopback that answers as a chat model, and misbehaves on request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+from tests.endpoint import Body, Handler, Misbehaviour, error
+
+
+class ChatEndpoint:
+    """What the server does, and what it has seen.
+
+    `say` makes the model's words of what it is shown and the passage. `then` queues misbehaviours,
+    each for one of the next requests; a passage with a word of `poison` is refused.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests: list[Body] = []
+        self.authorization = ""
+        self.poison: set[str] = set()
+        self.refuses_everything = False
+        self.knows_max_tokens = True
+        self.say: Callable[[str, str], str] = lambda shown, _: f"Of {shown.split()[0]} it speaks."
+        self.lock = Lock()
+        self.misbehaviours: deque[Misbehaviour] = deque()
+
+    def then(self, *misbehaviours: Misbehaviour) -> None:
+        """Misbehave so on the next requests, one each."""
+        self.misbehaviours.extend(misbehaviours)
+
+    @property
+    def prompts(self) -> list[tuple[str, str]]:
+        """What was shown with each request, and the passage that was asked about."""
+        return [_prompt(body) for body in self.requests]
+
+    @property
+    def passages(self) -> list[str]:
+        """The passages that were asked about."""
+        return [passage for _, passage in self.prompts]
+
+    def right_answer(self, body: Body) -> Body:
+        """What a well-behaved server says."""
+        words = self.say(*_prompt(body))
+        sent = sum(len(message["content"].split()) for message in body["messages"])
+        return {
+            "object": "chat.completion",
+            "model": body["model"],
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": words},
+                }
+            ],
+            "usage": {"prompt_tokens": sent, "completion_tokens": len(words.split())},
+        }
+
+    def refusal(self, body: Body) -> tuple[int, Body] | None:
+        """Why a request is refused, if it is."""
+        _, passage = _prompt(body)
+        if not self.knows_max_tokens and "max_tokens" in body:
+            return 400, error("'max_tokens' is not supported; use 'max_completion_tokens' instead")
+        if self.refuses_everything or self.poison & set(re.findall(r"\w+", passage)):
+            return 400, error("content policy")
+        return None
+
+
+@contextmanager
+def chat_endpoint() -> Iterator[ChatEndpoint]:
+    """Serve on a free port of loopback."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _ChatHandler) as server:
+        server.daemon_threads = True
+        endpoint = ChatEndpoint(f"http://127.0.0.1:{server.server_port}/v1")
+        server.endpoint = endpoint  # type: ignore[attr-defined]
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield endpoint
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _ChatHandler(Handler):
+    def do_POST(self) -> None:  # noqa: N802
+        """Answer one request for a chat completion."""
+        endpoint: ChatEndpoint = self.server.endpoint  # type: ignore[attr-defined]
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path != "/v1/chat/completions":
+            self.answer(404, error("no such path"))
+            return
+        with endpoint.lock:
+            endpoint.requests.append(body)
+            endpoint.authorization = self.headers.get("authorization", "")
+            misbehave = endpoint.misbehaviours.popleft() if endpoint.misbehaviours else None
+        if misbehave is not None:
+            misbehave(self, endpoint.right_answer(body))
+        elif refusal := endpoint.refusal(body):
+            self.answer(*refusal)
+        else:
+            self.answer(200, endpoint.right_answer(body))
+
+
+def _prompt(body: dict[str, Any]) -> tuple[str, str]:
+    text = body["messages"][-1]["content"]
+    found = re.fullmatch(
+        r"<document>\n(.*)\n</document>\n\n<passage>\n(.*)\n</passage>", text, flags=re.DOTALL
+    )
+    assert found, text
+    return found[1], found[2]
