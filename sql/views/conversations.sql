@@ -8,7 +8,11 @@ select c.id as conversation_id, c.external_id, c.format, f.path as file, c.user_
         where b.conversation_id = c.id and b.kind = 'thumb' and b.value > 0) as thumbs_up,
        (select count(*) from openbook.feedback b
         where b.conversation_id = c.id and b.kind = 'thumb' and b.value < 0) as thumbs_down,
-       c.logged_at, c.changed_at
+       c.logged_at, c.changed_at,
+       (select avg(b.value) from openbook.feedback b
+        where b.conversation_id = c.id and b.kind = 'score') as mean_score,
+       (select count(*) from openbook.feedback b
+        where b.conversation_id = c.id and b.kind = 'correction') as corrections
 from openbook.conversations c
 left join openbook.load_files f on f.id = c.load_file_id
 left join lateral (
@@ -44,3 +48,5 @@ comment on column analytics.conversations.thumbs_up is 'On the conversation or i
 comment on column analytics.conversations.thumbs_down is 'On the conversation or its messages.';
 comment on column analytics.conversations.logged_at is 'When its first state was stored.';
 comment on column analytics.conversations.changed_at is 'When its messages changed last.';
+comment on column analytics.conversations.mean_score is 'Mean of the scores given to it or to its messages; null where there are none.';
+comment on column analytics.conversations.corrections is 'Answers that somebody corrected, each correction counted.';

@@ -166,53 +166,6 @@ def test_golden_questions_are_a_split_that_never_trains(log: Log) -> None:
     assert sum(outcome.decision.splits.values()) == 5
 
 
-@pytest.mark.parametrize(
-    ("source", "kept"),
-    [
-        ("source: {filter: {tags: a}}", ["a"]),
-        ("source: {filter: {tags: {in: [a, b]}}}", ["a", "b"]),
-        ("source: {filter: {not: {tags: a}}}", ["b", "c"]),
-        ("source: {filter: {model: m, started_at: {gte: 2026-01-01}}}", ["b"]),
-        ("source: {filter: {model: {exists: false}}}", ["a", "c"]),
-        ("source: {filter: {or: [{external_id: c}, {external_id: {prefix: a}}]}}", ["a", "c"]),
-        ("source: {filter: {metadata.plan: pro}}", []),
-        ("source: {filter: {feedback: {kind: thumb, value: {gt: 0}}}}", ["c"]),
-        ("source: {where: \"model = 'm' or external_id in ('c')\"}", ["b", "c"]),
-        ("source: {filter: {tags: [b, c]}, where: thumbs_up > 0}", ["c"]),
-    ],
-)
-def test_the_source_chooses_conversations(log: Log, source: str, kept: list[str]) -> None:
-    for name in "abc":
-        one = log.say(log.text(), log.text(), external_id=name, tags=[name],
-                      model="m" if name == "b" else None, started_at="2026-02-02")  # fmt: skip
-    log.judge(one, "thumb", 1)
-    log.curate(source + "\n")
-    rows = log.connection.execute(
-        "select c.external_id from examples e join conversations c on c.id = e.conversation_id"
-        " join dataset_examples d on d.example_id = e.id order by 1"
-    )
-    assert [row[0] for row in rows] == kept
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "source: {filter: {colour: red}}",
-        "source: {filter: {model: {like: x}}}",
-        "source: {filter: {model: {gt: [1]}}}",
-        "source: {filter: {or: []}}",
-        "source: {where: 'colour = 1'}",
-        "source: {where: 'true); drop table openbook.messages; --'}",
-        "source: {where: \"setval('openbook.feedback_id_seq', 9) > 0\"}",
-    ],
-)
-def test_a_source_that_cannot_be_used_is_refused(log: Log, source: str) -> None:
-    log.grow(1)
-    with pytest.raises(Rejected):
-        log.curate(source + "\n")
-    assert log.connection.execute("select count(*) from messages").fetchone() == (2,)
-
-
 def test_caps_balance_users_and_tags_in_training_alone(log: Log) -> None:
     log.grow(30, user_pseudonym="u1", tags=["t"])
     log.grow(30, tags=["t"])
@@ -262,7 +215,9 @@ def test_examples_of_no_version_are_swept_after_the_retention(log: Log) -> None:
     log.grow(3)
     log.curate()
     log.grow(2)
-    log.curate("source: {filter: {id: {gt: 3}}}\nname: other\n".replace("name", "# name"))
+    log.curate(
+        "source: {filter: {conversation_id: {gt: 3}}}\nname: other\n".replace("name", "# name")
+    )
     log.connection.execute("delete from dataset_versions where number = 2")
     assert sweep_examples(log.connection, timedelta(days=1)) == 0
     log.connection.execute("update examples set made_at = made_at - interval '2 days'")
