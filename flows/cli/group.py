@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ class _Openbook(click.Group):
                 print_json({"error": error.message, "remedy": error.remedy or None})
             tell(error)
             ctx.exit(FAILED)
+        except UnicodeEncodeError as error:
+            raise click.UsageError(f"{error.object!r} is not valid UTF-8.") from None
 
 
 def tell(error: OpenbookError) -> None:
@@ -58,6 +61,8 @@ def on_prefect() -> Iterator[None]:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are told by us
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    # It counts, at the end, what it has yet to send; its name is outside Prefect's own settings.
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,

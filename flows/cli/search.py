@@ -112,7 +112,7 @@ def search(
 
 
 @main.command("more-like")
-@click.argument("chunk", type=int)
+@click.argument("chunk", type=click.IntRange(0, 2**63 - 1))
 @_LENGTH
 @_MODE
 @_FILTER
@@ -151,7 +151,7 @@ def more_like(
 
 @main.command()
 @click.argument("query")
-@click.argument("chunk", type=int)
+@click.argument("chunk", type=click.IntRange(0, 2**63 - 1))
 @_LENGTH
 @_MODE
 @_FILTER

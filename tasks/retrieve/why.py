@@ -39,7 +39,7 @@ def why(
         "k": k,
         "mode": mode,
         "filter": Jsonb(dict(filter or {})),
-        "predicate": predicate,
+        "predicate": None if predicate is None else storable(predicate),
         "as_of": as_of,
         "embedding": None,
     }

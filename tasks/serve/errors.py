@@ -64,6 +64,11 @@ def answer(refusal: Refusal) -> JSONResponse:
     return JSONResponse({"error": error}, status_code=refusal.status, headers=headers)
 
 
+_NO_CHARACTER = Refusal(
+    400, "the request holds half of a surrogate pair, which is no character", "Leave it out."
+)
+
+
 def too_long(seconds: float) -> Refusal:
     """The answer to a request that took longer than it may."""
     return Refusal(
@@ -88,6 +93,7 @@ def explain_errors(app: FastAPI, seconds: float) -> None:
     handle(RequestValidationError, _invalid)
     handle(HTTPException, _http)
     handle(OpenbookError, _openbook)
+    handle(UnicodeEncodeError, lambda _error: _NO_CHARACTER)
     handle(QueryCanceled, lambda _error: too_long(seconds))
     handle(Exception, _failed)
 

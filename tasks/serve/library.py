@@ -169,15 +169,20 @@ class Library:
         *,
         ids: Sequence[int] | None = None,
         after: int | None = None,
+        status: str | None = None,
         descending: bool = False,
         limit: int = 100,
     ) -> list[Document]:
-        """Documents of the collection by id: those with the `ids`, or `limit` behind `after`."""
+        """Documents of the collection by id: those with the `ids`, or `limit` behind `after`.
+
+        With a `status`, only those that have it.
+        """
         self.collection(access, collection)
         asked = {
             "collection": collection,
             "ids": None if ids is None else list(ids),
             "after": after,
+            "status": status,
             "descending": descending,
             "limit": limit,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -9,13 +10,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from fastapi.encoders import jsonable_encoder
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Json
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from tasks.errors import OpenbookError
 from tasks.serve.desk import AtDesk, Caller, admit
 from tasks.serve.errors import Refusal
-from tasks.serve.library import Place
+from tasks.serve.library import Asked, Place
 
 router = APIRouter()
 
@@ -106,15 +107,33 @@ async def why(
     chunk: Id,
     k: Annotated[int, Query(ge=1, le=1000)] = 10,
     mode: Mode = "hybrid",
-    filter: Json[dict[str, Any]] | None = None,
+    filter: str | None = None,
+    predicate: str | None = None,
 ) -> JSONResponse:
     """Why a chunk is a hit of a search with these parameters, or why it is none."""
     desk.require_short(query)
     place = Place(collection, document, chunk)
-    found = await desk.turns.run(
-        lambda: desk.library.why(caller, query, place=place, k=k, mode=mode, filter=filter)
-    )
+    asked: Asked = {
+        "k": k,
+        "mode": mode,
+        "filter": _parse_filter(filter),
+        "predicate": predicate,
+    }
+    found = await desk.turns.run(lambda: desk.library.why(caller, query, place=place, **asked))
     return JSONResponse(jsonable_encoder(found))
+
+
+def _parse_filter(text: str | None) -> dict[str, Any] | None:
+    """The filter of a query string; raises Refusal for what is no JSON object."""
+    try:
+        value = None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    if value is None or isinstance(value, dict):
+        return value
+    raise Refusal(
+        400, "the filter is no JSON object", 'Write {"format": "pdf"}, encoded.', param="filter"
+    )
 
 
 @router.get("/health", tags=["server"])

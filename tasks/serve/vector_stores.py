@@ -164,13 +164,15 @@ async def list_files(
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
+    filter: Literal["in_progress", "completed", "failed", "cancelled"] | None = None,
 ) -> JSONResponse:
-    """The documents of a collection in the order in which they were first seen."""
+    """The documents of a collection, or those of one status, as they were first seen."""
     found = await desk.turns.run(
         lambda: desk.library.documents(
             caller,
             vector_store_id,
             after=None if after is None else document_id(after),
+            status=filter,
             descending=order == "desc",
             limit=limit + 1,
         )

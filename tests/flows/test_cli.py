@@ -210,8 +210,17 @@ def test_an_error_is_a_sentence_and_the_exit_code_is_1(book: Book) -> None:
     assert openbook("ingest").exit_code == 1  # no folder is known yet
 
 
-@pytest.mark.parametrize("arguments", [["nothing"], ["search"], ["search", "x", "--mode", "y"]])
-def test_wrong_usage_has_the_exit_code_2(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing"],
+        ["search"],
+        ["search", "x", "--mode", "y"],
+        ["why", "x", str(2**63)],
+        ["principals", "set", "postgres", "\udcff"],
+    ],
+)
+def test_wrong_usage_has_the_exit_code_2(book: Book, arguments: list[str]) -> None:
     assert openbook(*arguments).exit_code == 2
 
 

@@ -79,6 +79,24 @@ def test_a_hit_is_explained_and_so_is_a_miss(served: Served, stocked: Shelf) -> 
     assert [demand["met"] for demand in missed["demands"]] == [False]
 
 
+def test_a_filter_and_a_predicate_are_explained_too(served: Served, stocked: Shelf) -> None:
+    hit = served.post("/search", json={"query": "trade"}).json()["hits"][0]
+    asked = {
+        "query": "trade",
+        "collection": "default",
+        "document": hit["document_id"],
+        "chunk": hit["chunk_id"],
+        "filter": '{"format": "none"}',
+        "predicate": "year < 1000",
+    }
+    demands = served.get("/why", params=asked).json()["demands"]
+    assert [demand["met"] for demand in demands] == [False, False]
+    for wrong in ("{format", "[1]", "7"):
+        refused = served.get("/why", params={**asked, "filter": wrong})
+        assert refused.status_code == 400
+        assert "no JSON object" in refused.json()["error"]["message"]
+
+
 def test_a_chunk_is_explained_in_its_own_collection_alone(served: Served, stocked: Shelf) -> None:
     stocked.put("other.txt", "The moon elsewhere.", source="second", collection="archive")
     hit = served.post("/search", json={"query": "moon", "collection": "archive"}).json()["hits"][0]
@@ -105,10 +123,14 @@ def test_a_chunk_is_explained_in_its_own_collection_alone(served: Served, stocke
         ({"query": "a", "limit": 3}, "limit"),
         ({"query": "a", "filter": {"year": {"near": 1}}}, "near"),
         ({"query": "a", "filter": ["year"]}, "filter"),
+        ({"query": "half a \ud800 pair"}, "surrogate"),
+        ({"query": "a", "collection": "\udfff"}, "surrogate"),
     ],
 )
 def test_a_wrong_request_is_named(served: Served, stocked: Shelf, body: object, named: str) -> None:
-    answer = served.post("/search", json=body)
+    answer = served.post(
+        "/search", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 400
     assert named in answer.json()["error"]["message"]
 

@@ -144,11 +144,8 @@ def test_a_rejected_file_says_why(served: Served, stocked: Shelf) -> None:
         "update documents set status = 'rejected', reason = 'the archive is damaged',"
         " remedy = 'Save it again.' where path = 'broken.docx'"
     )
-    (file,) = (
-        file
-        for file in served.openai().vector_stores.files.list("default")
-        if file.status == "failed"
-    )
+    (file,) = served.openai().vector_stores.files.list("default", filter="failed")
+    assert file.status == "failed"
     assert file.last_error is not None
     assert file.last_error.message == "the archive is damaged. Save it again."
 
