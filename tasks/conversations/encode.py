@@ -19,10 +19,11 @@ MESSAGE_COLUMNS = (
     "external_id", "model", "input_tokens", "output_tokens", "latency_ms", "chunk_ids", "metadata",
     "said_at",
 )  # fmt: skip
+_INSTRUCTING = ("system", "developer")
 _NULL = "\\N"
-_NO_SAID = (None,) * 5
-"""parts to weight: what was said beside role and content."""
-_NO_MEASURES = (None,) * 8
+_ONLY_TEXT = (None,) * 13
+"""parts to said_at: what a message may have beside its role and content."""
+_NO_MEASURES = _ONLY_TEXT[5:]
 _PLAIN_END = "\t\\N" * 5
 _UNMEASURED = "\t\\N" * 8
 
@@ -45,21 +46,24 @@ def encode(conversation: Conversation, pseudonyms: Pseudonyms) -> Encoded:
     instruction: ids are often the line numbers of a file, and mean another conversation in another
     file. One without an id is what it says.
     """
+    messages = conversation.messages
     said: list[str] = []
     rows: list[str] = []
-    for ordinal, message in enumerate(conversation.messages, start=1):
-        what = _said(ordinal, message)
+    for ordinal, message in enumerate(messages, start=1):
+        if message[2:] == _ONLY_TEXT:  # nearly all
+            what = f"{ordinal}\t{message[0]}\t{_text(message[1])}{_PLAIN_END}"
+            row = what + _UNMEASURED
+        else:
+            what = _said(ordinal, message)
+            row = what + (_UNMEASURED if message[7:] == _NO_MEASURES else _measures(message))
         said.append(what)
-        rows.append(what + (_UNMEASURED if message[7:] == _NO_MEASURES else _measures(message)))
+        rows.append(row)
     content = pseudonyms.hash("\n".join(said).encode(), b"content")
     identity = content
     if conversation.external_id is not None:
-        opening = next(
-            (m for m in conversation.messages if m.role not in ("system", "developer")),
-            conversation.messages[0],
-        )
-        key = f"{conversation.external_id}\0{_said(0, opening)}"
-        identity = pseudonyms.hash(key.encode(), b"identity")
+        opening = next((n for n, m in enumerate(messages) if m[0] not in _INSTRUCTING), 0)
+        _, _, first = said[opening].partition("\t")
+        identity = pseudonyms.hash(f"{conversation.external_id}\0{first}".encode(), b"identity")
     row = "\t".join(
         (
             _text(conversation.external_id),
@@ -85,8 +89,6 @@ def encode(conversation: Conversation, pseudonyms: Pseudonyms) -> Encoded:
 
 def _said(ordinal: int, message: Message) -> str:
     """The columns that say what was said; the content's hash is made of them."""
-    if message[2:7] == _NO_SAID:
-        return f"{ordinal}\t{message.role}\t{_text(message.content)}{_PLAIN_END}"
     weight = _NULL if message.weight is None else str(message.weight)
     return (
         f"{ordinal}\t{message.role}\t{_text(message.content)}\t{_json(message.parts)}"

@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -129,21 +129,24 @@ def _outcomes(
     load_file_id: int,
 ) -> Iterator[Outcome]:
     """What became of each block; a few are under way at once when there are many."""
-    names = pseudonyms(settings)
-    under_way: deque[Future[Outcome]] = deque()
-    with ExitStack() as lasting:
-        pool = None
-        for number, block in enumerate(found):
-            if isinstance(block, Rejection):
-                yield Outcome(rejections=[block])
-            elif number < _BLOCKS_BEFORE_PROCESSES:
-                yield load_block(connection, names, block, format, load_file_id)
+    first = list(islice(found, _BLOCKS_BEFORE_PROCESSES))
+    if len(first) < _BLOCKS_BEFORE_PROCESSES:
+        names = pseudonyms(settings)
+        for one in first:
+            if isinstance(one, Rejection):
+                yield Outcome(rejections=[one])
             else:
-                if pool is None:
-                    pool = lasting.enter_context(workers(settings, settings.parse_workers))
-                while len(under_way) > settings.parse_workers:
-                    yield under_way.popleft().result()
-                under_way.append(submit(pool, block, format, load_file_id))
+                yield load_block(connection, names, one, format, load_file_id)
+        return
+    under_way: deque[Future[Outcome]] = deque()
+    with workers(settings, settings.parse_workers) as pool:
+        for one in chain(first, found):
+            if isinstance(one, Rejection):
+                yield Outcome(rejections=[one])
+                continue
+            while len(under_way) > settings.parse_workers:
+                yield under_way.popleft().result()
+            under_way.append(submit(pool, one, format, load_file_id))
         while under_way:
             yield under_way.popleft().result()
 

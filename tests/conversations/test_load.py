@@ -184,6 +184,22 @@ def test_characters_that_postgres_cannot_store_become_replacement_characters(log
     assert log.said() == [("user", "a\ufffdb \N{GRINNING FACE} \ufffd c")]
 
 
+def test_such_characters_in_json_within_a_text_are_replaced_too(log: Log) -> None:
+    tools = json.dumps([{"type": "function", "function": {"name": "a\0b"}}])
+    assert log.load(lines(chat("Hello", "Hi", tools=tools))).whole
+    (stored,) = log.ask("select tools #>> '{0,function,name}' from conversations")
+    assert stored == ("a\ufffdb",)
+
+
+def test_what_is_measured_of_a_message_makes_it_no_other(log: Log) -> None:
+    said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
+    measured = [said[0], {**said[1], "latency_ms": 40, "chunk_ids": [3], "model": "m"}]
+    log.load(lines({"messages": measured}))
+    again = log.load(lines({"messages": said}), "bare.jsonl")
+    assert (again.added, again.unchanged) == (0, 1)
+    assert log.said("latency_ms, chunk_ids, model")[-1] == (40, [3], "m")
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

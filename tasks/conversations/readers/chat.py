@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import orjson
-
+from tasks.conversations.parse import parse
 from tasks.conversations.readers.feedback import read_feedback
 from tasks.conversations.readers.fields import (
     CONVERSATION,
@@ -39,7 +38,7 @@ _ROLES = {
     "model": "assistant",
     "ipython": "tool",
 }
-_OF_MESSAGE = [
+_OF_MESSAGE = {
     "role",
     "content",
     "tool_calls",
@@ -60,8 +59,9 @@ _OF_MESSAGE = [
     "timestamp",
     "created",
     "said_at",
-]
-_OF_CONVERSATION = [
+}
+_OF_CONVERSATION = {
+    *CONVERSATION,
     "messages",
     "tools",
     "functions",
@@ -74,7 +74,7 @@ _OF_CONVERSATION = [
     "ended_at",
     "feedback",
     "rating",
-]
+}
 
 
 def read_chat(line: Json) -> list[Conversation]:
@@ -98,7 +98,7 @@ def read_chat(line: Json) -> list[Conversation]:
             ended_at=moment(line.get("ended_at")),
             tags=tags(line.get("tags")),
             tools=declared_tools(line),
-            metadata=said_of(line, {*_OF_CONVERSATION, *CONVERSATION}),
+            metadata=said_of(line, _OF_CONVERSATION),
             feedback=(*feedback, *about),
         )
     ]
@@ -108,8 +108,8 @@ def declared_tools(line: Json) -> list[Any] | None:
     """The tools that the model was offered; functions of the older form as tools."""
     tools = line.get("tools")
     if isinstance(tools, str):  # Hugging Face's data sets hold them as text
-        with suppress(orjson.JSONDecodeError):
-            tools = orjson.loads(tools)
+        with suppress(Rejected):
+            tools = parse(tools.encode())
     if isinstance(tools, list) and tools:
         return tools
     functions = line.get("functions")

@@ -20,7 +20,7 @@ from tasks.conversations.readers.fields import (
 from tasks.conversations.values import Conversation, Json
 from tasks.errors import Rejected
 
-_OF_BOTH = [
+_OF_BOTH = {
     "messages",
     "input",
     "choices",
@@ -50,7 +50,7 @@ _OF_BOTH = [
     "thread_id",
     "session_id",
     "chat_id",
-]
+}
 
 
 def read_completion(line: Json) -> list[Conversation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ CONVERSATION = ("conversation_id", "thread_id", "session_id", "chat_id", "id")
 _GROUPS = CONVERSATION[:-1]
 USER = ("user_id", "user", "end_user_id", "safety_identifier", "userId", "enduser.id", "user.id")
 TENANT = ("tenant_id", "tenant", "organization_id", "organization", "org_id", "tenantId")
+_NAMES = {"user": USER, "tenant": TENANT, "group": _GROUPS}
+_WHOSE = frozenset((*USER, *TENANT))
 _NOTHING: tuple[object, ...] = (None, [], {}, "")
 _SECONDS = 1e11
 """Numbers from here on are milliseconds; they would be the year 5138 in seconds."""
@@ -24,6 +26,8 @@ def first(source: Json, names: Iterable[str]) -> str | None:
     """The first of the fields that holds an id, as text."""
     for name in names:
         value = source.get(name)
+        if value is None:
+            continue
         if isinstance(value, str) and value:
             return value
         if isinstance(value, int) and not isinstance(value, bool):
@@ -33,22 +37,24 @@ def first(source: Json, names: Iterable[str]) -> str | None:
 
 def whose(source: Json) -> dict[str, str | None]:
     """User, tenant and the id that groups turns into one conversation, also from the metadata."""
-    metadata = source.get("metadata")
-    both = [source, metadata] if isinstance(metadata, dict) else [source]
-    groups: dict[str, str | None] = {}
-    for name, keys in (("user", USER), ("tenant", TENANT), ("group", _GROUPS)):
-        groups[name] = next((found for one in both if (found := first(one, keys))), None)
-    return groups
-
-
-def said_of(source: Json, known: Iterable[str] = ()) -> Json | None:
-    """What else is said, without the known fields and whatever names the user or tenant."""
-    hidden = {*known, *USER, *TENANT, "metadata"}
-    rest = {name: value for name, value in source.items() if name not in hidden}
+    found = {name: first(source, keys) for name, keys in _NAMES.items()}
     metadata = source.get("metadata")
     if isinstance(metadata, dict):
-        named = {*USER, *TENANT}
-        rest |= {name: value for name, value in metadata.items() if name not in named}
+        for name, keys in _NAMES.items():
+            found[name] = found[name] or first(metadata, keys)
+    return found
+
+
+def said_of(source: Json, known: Container[str] = ()) -> Json | None:
+    """What else is said, without the known fields and whatever names the user or tenant."""
+    rest = {
+        name: value
+        for name, value in source.items()
+        if name not in known and name not in _WHOSE and name != "metadata"
+    }
+    metadata = source.get("metadata")
+    if isinstance(metadata, dict):
+        rest |= {name: value for name, value in metadata.items() if name not in _WHOSE}
     return {name: value for name, value in rest.items() if value not in _NOTHING} or None
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
+from tasks.conversations.parse import parse
 from tasks.conversations.readers.chat import read_message, role_of
 from tasks.conversations.readers.fields import as_text, call, first, listed, moment, whole
 from tasks.conversations.values import Conversation, Feedback, Json, Message
@@ -140,8 +139,8 @@ def _json(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     try:
-        return orjson.loads(given)
-    except orjson.JSONDecodeError:
+        return parse(given.encode())
+    except Rejected:
         return None
 
 

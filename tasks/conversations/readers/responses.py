@@ -25,7 +25,7 @@ from tasks.conversations.readers.fields import (
 from tasks.conversations.values import Conversation, Json, Message
 from tasks.errors import Rejected
 
-_KNOWN = [
+_KNOWN = {
     "id",
     "object",
     "created_at",
@@ -57,7 +57,7 @@ _KNOWN = [
     "thread_id",
     "session_id",
     "chat_id",
-]
+}
 
 
 def read_response(line: Json) -> list[Conversation]:

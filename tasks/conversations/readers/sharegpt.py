@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
+from tasks.conversations.parse import parse
 from tasks.conversations.readers.chat import declared_tools, read_messages
 from tasks.conversations.readers.feedback import read_feedback
 from tasks.conversations.readers.fields import (
@@ -68,8 +67,8 @@ def _message(turn: Any, number: int) -> Json:
 def _call(value: object, number: int) -> Json:
     """A call as LLaMA-Factory writes it: `{"name": …, "arguments": …}` as text."""
     try:
-        made = orjson.loads(value) if isinstance(value, str) else value
-    except orjson.JSONDecodeError:
+        made = parse(value.encode()) if isinstance(value, str) else value
+    except Rejected:
         made = None
     if not isinstance(made, dict):
         raise Rejected(f"The call of turn {number} is no JSON object", "Give name and arguments.")
