@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from tasks.errors import Fatal
 from tasks.serve.access import Access, Doorkeeper
 from tasks.serve.errors import Refusal
 from tasks.serve.library import Library
 from tasks.serve.limits import Limits, Rate, Turns
 from tasks.serve.metrics import Metrics
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,12 @@ async def admit(
 ) -> Access:
     """Who asks; raises Refusal for an unknown token, and for one that asks too often."""
     at = desk(request)
-    access = at.doorkeeper.admit(credentials.credentials if credentials else None)
+    try:
+        access = at.doorkeeper.admit(credentials.credentials if credentials else None)
+    except Fatal as error:
+        # The reason names files of the server: whoever asks is not known yet.
+        _LOG.error("%s", error)
+        raise Refusal(500, "the server cannot read its tokens", "Its log says why.") from None
     if access is None:
         raise Refusal(
             401,

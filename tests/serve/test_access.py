@@ -68,11 +68,13 @@ def test_a_revoked_token_is_refused_at_once_and_the_door_stays_locked(served: Se
     assert served.get("/v1/vector_stores").status_code == 401
 
 
-def test_a_broken_file_of_tokens_admits_nobody(served: Served) -> None:
+def test_a_broken_file_of_tokens_admits_nobody_and_is_not_named(served: Served) -> None:
     token = served.token()
     tokens_file(served.settings).write_text("[{", encoding="utf-8")
     for _ in range(2):
-        assert served.get("/v1/vector_stores", token=token).status_code == 500
+        answer = served.get("/v1/vector_stores", token=token)
+        assert answer.status_code == 500
+        assert "tokens.json" not in answer.text
 
 
 def test_collections_outside_a_token_do_not_exist_for_it(served: Served, stocked: Shelf) -> None:
