@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.ingest.parse.elements import Elements
 from tasks.ingest.parse.encoding import read_text
 from tasks.ingest.parse.readers.html import add_html
+from tasks.ingest.parse.readers.markdown_rules import (
+    NESTING_LIMIT,
+    inline_text,
+    labels,
+    parse_blocks,
+)
 from tasks.ingest.parse.readers.plain import add_plain
 from tasks.ingest.parse.tables import add_rows
 from tasks.records import Document
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|$)", re.DOTALL)
 _FRONT_MATTER_LIMIT = 65_536
 """YAML aliases multiply: what is longer than this is text, not front matter."""
-
-_NESTING_LIMIT = 60
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _ADMONITION_MARKS = ("!!!", "???", "===", ":::")
@@ -34,10 +36,6 @@ _MODULE_LINE = re.compile(
     r"(?:import\s.+\sfrom\s+['\"]|import\s+['\"]|export\s+(?:const|default)\b)"
 )
 _TAG_LINE = re.compile(r"\s*<(?:/[\w.]*|[A-Z][\w.]*(?:\s[^<>]*)?/?|)>\s*$")
-_LABEL = re.compile(
-    r"\b(?:title|label|name|header|summary|description|alt)=(?:\"([^\"]+)\"|'([^']+)')"
-)
-_HTML_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 
 
 def read_markdown(path: Path) -> Document:
@@ -65,20 +63,12 @@ def _read(path: Path, mdx: bool) -> Document:
 def add_markdown(elements: Elements, text: str, mdx: bool = False) -> None:
     """Append the blocks of Markdown source."""
     lines = _without_admonitions(text.split("\n"))
-    tokens = _parser(mdx).parse("\n".join(_without_components(lines) if mdx else lines))
-    if any(token.level >= _NESTING_LIMIT - 2 for token in tokens):
+    source = "\n".join(_without_components(lines) if mdx else lines)
+    tokens, definitions = parse_blocks(source, mdx)
+    if any(token.level >= NESTING_LIMIT - 2 for token in tokens):
         add_plain(elements, text)  # the parser drops what is nested deeper
     else:
-        _Blocks(elements).add(tokens)
-
-
-@cache
-def _parser(mdx: bool) -> MarkdownIt:
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"maxNesting": _NESTING_LIMIT})
-    parser.enable(["table", "strikethrough"])
-    return parser.disable("code") if mdx else parser
+        _Blocks(elements, definitions).add(tokens)
 
 
 def _split_front_matter(text: str) -> tuple[dict[str, Any], str]:
@@ -125,7 +115,7 @@ def _without_components(lines: Iterable[str]) -> Iterator[str]:
         if fence:
             yield line
         elif _TAG_LINE.match(line):
-            yield from ("", _labels(line), "")
+            yield from ("", labels(line), "")
         elif not _MODULE_LINE.match(line):
             yield line
 
@@ -160,16 +150,12 @@ def _fence_after(fence: str, line: str) -> str:
     return "" if closes else fence
 
 
-def _labels(tag: str) -> str:
-    """The readable attributes of a component's tag."""
-    return ". ".join(double or single for double, single in _LABEL.findall(tag))
-
-
 class _Blocks:
     """Turns markdown-it's block tokens into elements."""
 
-    def __init__(self, elements: Elements) -> None:
+    def __init__(self, elements: Elements, definitions: MutableMapping[str, Any]) -> None:
         self._elements = elements
+        self._definitions = definitions
         self._item_depth = 0
         self._heading = 0
         self._rows: list[list[str]] | None = None
@@ -187,7 +173,7 @@ class _Blocks:
     def _take(self, token: Token) -> None:
         kind = token.type
         if kind == "inline":
-            self._inline(_inline_text(token.children or ()))
+            self._inline(inline_text(token.content, self._definitions))
         elif kind in ("fence", "code_block"):
             self._elements.code(token.content)
         elif kind in ("list_item_open", "list_item_close"):
@@ -217,18 +203,3 @@ class _Blocks:
         if self._html:
             add_html(self._elements, self._html)
             self._html = ""
-
-
-def _inline_text(children: Sequence[Token]) -> str:
-    """The text of inline tokens, as a browser would show it."""
-    parts = []
-    for token in children:
-        if token.type == "softbreak":
-            parts.append(" ")
-        elif token.type == "hardbreak":
-            parts.append("\n")
-        elif token.type == "html_inline":
-            parts.append("\n" if _HTML_BREAK.match(token.content) else _labels(token.content))
-        elif token.content:
-            parts.append(token.content)
-    return "".join(parts)
