@@ -41,7 +41,7 @@ def main() -> None:
         "--messages", type=int, default=1_000_000, help="how many to load (default: 1000000)"
     )
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=110)
     table = Table(title="loading conversations, in CPU seconds and in seconds of this machine")
     for name in ("", "messages", "client CPU", "server CPU", "s", "messages/s", "peak MB"):
         table.add_column(name, justify="left" if not name else "right", no_wrap=True)
