@@ -61,7 +61,7 @@ begin
                     else 'cancelled' end as deed
         from pg_stat_activity a, analyst_limits bounds
         where a.usename in (select openbook.analysts())
-          and a.backend_type = 'client backend'
+          and a.datname = current_database() and a.backend_type = 'client backend'
           and (a.state = 'active' and clock_timestamp() - a.query_start > bounds.statement_age
                or a.state like 'idle in transaction%'
                and clock_timestamp() - a.state_change > bounds.idle_age)
