@@ -8,6 +8,7 @@ is embedded or published.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 from collections import deque
@@ -242,6 +243,7 @@ def _embedder() -> Embedder:
 @cache
 def _reader() -> Reader:
     settings = current()
+    gc.set_threshold(50_000)  # elements and chunks come by the ten thousand, and hold no cycles
     lasting = ExitStack()
     atexit.register(lasting.close)
     pool = lasting.enter_context(ParserPool(settings))
