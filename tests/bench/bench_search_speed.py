@@ -32,10 +32,11 @@ from psycopg.types.json import Jsonb
 from tasks.database import connect, stop
 from tasks.settings import Settings
 from tests.bench import growth
+from tests.bench.word_vectors import WordVectors
 
 QUERIES = 100
 CLIENTS = 8
-EXACT = 10
+EXACT = 50
 K = 10
 Asked = dict[str, Any]
 
@@ -84,13 +85,13 @@ SIZES = {
 }
 
 
-def questions(queries: Sequence[str]) -> list[Asked]:
+def questions(queries: Sequence[str], embedder: WordVectors) -> list[Asked]:
     """Parameters of the statements."""
     chosen = random.Random(3).sample(list(queries), QUERIES)
     filters = {name: Jsonb({name: 7}) for name in ("tenth", "hundredth", "rare")}
     return [
         {"query": query, "v": HalfVector(vector), "k": K, **filters}
-        for query, vector in zip(chosen, growth.vectors(chosen), strict=True)
+        for query, vector in zip(chosen, embedder.embed(chosen), strict=True)
     ]
 
 
@@ -176,12 +177,12 @@ def crowd(settings: Settings, asked: Sequence[Asked]) -> float:
         return CLIENTS * 50 / (time.perf_counter() - started)
 
 
-def upkeep(connection: Connection, parts: Sequence[str]) -> Iterator[str]:
+def upkeep(connection: Connection, parts: Sequence[str], embedder: WordVectors) -> Iterator[str]:
     """What an edit of 100 passages costs to publish and to seal."""
     have = growth.chunks(connection)
     batch = [text for text, _ in zip(growth.bodies(parts, have), range(100), strict=False)]
     for name, act in (
-        ("publish 100", lambda: growth.publish(connection, 1, have, batch)),
+        ("publish 100", lambda: growth.publish(connection, 1, have, batch, embedder)),
         ("seal them", lambda: connection.execute("select openbook.seal_blocks(1)")),
     ):
         started = time.perf_counter()
@@ -248,10 +249,11 @@ def main() -> None:
     parser.add_argument("--designs", action="store_true", help="compare designs at the last size")
     given = parser.parse_args()
     parts, queries = growth.sentences()
-    asked = questions(queries)
     with book(given.home) as settings, closing(connect(settings, autocommit=True)) as connection:
+        embedder = WordVectors(parts, settings.home)
+        asked = questions(queries, embedder)
         for chunks in sorted(given.chunks):
-            grown = growth.grow(connection, parts, chunks)
+            grown = growth.grow(connection, parts, chunks, embedder)
             print(
                 f"\n{growth.chunks(connection):,} chunks: written in {grown.written:.0f} s,"
                 f" sealed in {grown.sealed:.0f} s, HNSW built in {grown.indexed:.0f} s"
@@ -262,7 +264,7 @@ def main() -> None:
             bare, ours = recall(connection, asked)
             print(f"recall@10 against exact: bare dense {bare:.3f}, dense search {ours:.3f}")
             print(f"{CLIENTS} clients: {crowd(settings, asked):.0f} hybrid queries/s")
-            print(", ".join(upkeep(connection, parts)), flush=True)
+            print(", ".join(upkeep(connection, parts, embedder)), flush=True)
         if given.designs:
             designs(connection, asked)
         if given.plans:

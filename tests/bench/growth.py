@@ -1,8 +1,7 @@
 """A book of any size, made of real sentences and written as publishing writes it.
 
 The texts are runs of sentences of `../shared/data/beir` put together anew, or made-up words where
-that is not there; 20 chunks a document. Vectors are those of the hashing embedder, turned into 384
-dimensions by a fixed matrix that keeps their angles.
+that is not there; 20 chunks a document. tests/bench/word_vectors.py says what their vectors are.
 """
 
 from __future__ import annotations
@@ -13,23 +12,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import Connection
 
-from tasks.embedders.hashing import HashingEmbedder
 from tests.bench import beir
+from tests.bench.word_vectors import WordVectors
 
-DIMENSIONS = 384
 PER_DOCUMENT = 20
 DOCUMENTS_A_BATCH = 250
 SETS = (
     "pgdocs-index", "cranfield", "2wikimultihop-dev", "codebase-contextual", "xquad-en",
     "cosqa-dev", "docugami-sec10q-docs", "locomo-dev", "qmsum-turns-dev",
 )  # fmt: skip
-
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +62,12 @@ def bodies(parts: Sequence[str], seed: int) -> Iterator[str]:
         yield text[:1500]
 
 
-def vectors(texts: Sequence[str]) -> Vectors:
-    """Hashed vectors in 384 dimensions: float32 [len(texts), 384], each row of length 1."""
-    turned: Vectors = HashingEmbedder().embed(texts) @ _matrix()
-    return turned / np.linalg.norm(turned, axis=1, keepdims=True)
-
-
-def _matrix() -> Vectors:
-    square = np.random.default_rng(5).standard_normal((DIMENSIONS, HashingEmbedder.dimensions))
-    return np.linalg.qr(square)[0].T.astype(np.float32)
-
-
 def chunks(connection: Connection) -> int:
     """How many chunks there are."""
     return int((connection.execute("select count(*) from chunks").fetchone() or (0,))[0])
 
 
-def grow(connection: Connection, parts: Sequence[str], size: int) -> Growth:
+def grow(connection: Connection, parts: Sequence[str], size: int, embedder: WordVectors) -> Growth:
     """Publish documents until there are so many chunks, and index them."""
     model = _prepare(connection)
     have = chunks(connection)
@@ -96,7 +79,7 @@ def grow(connection: Connection, parts: Sequence[str], size: int) -> Growth:
         started = time.perf_counter()
         batch = [next(texts) for _ in range(min(size - have, DOCUMENTS_A_BATCH * PER_DOCUMENT))]
         with connection.transaction():
-            publish(connection, model, have, batch)
+            publish(connection, model, have, batch, embedder)
         have += len(batch)
         published = time.perf_counter()
         seal(connection)
@@ -125,12 +108,14 @@ def _prepare(connection: Connection) -> int:
     )
     connection.execute("insert into runs (source_id) select 1 where not exists (select from runs)")
     (model,) = connection.execute(
-        "select openbook.add_model('hashing-384', %s, 8192)", [DIMENSIONS]
+        "select openbook.add_model('words-384', %s, 256)", [WordVectors.dimensions]
     ).fetchone() or (0,)
     return int(model)
 
 
-def publish(connection: Connection, model: int, offset: int, texts: Sequence[str]) -> None:
+def publish(
+    connection: Connection, model: int, offset: int, texts: Sequence[str], embedder: WordVectors
+) -> None:
     """Make the texts current chunks of new documents; `offset` numbers the first."""
     connection.execute(
         "create temp table fresh (place bigint, body text, sha256 bytea generated always as"
@@ -141,7 +126,7 @@ def publish(connection: Connection, model: int, offset: int, texts: Sequence[str
         cursor.copy("copy fresh (place, body, embedding) from stdin (format binary)") as copy,
     ):
         copy.set_types(["bigint", "text", "halfvec"])
-        for place, (text, vector) in enumerate(zip(texts, vectors(texts), strict=True)):
+        for place, (text, vector) in enumerate(zip(texts, embedder.embed(texts), strict=True)):
             # A backslash would escape in the cast to bytes.
             copy.write_row((offset + place, text.replace("\\", "/"), HalfVector(vector)))
     connection.execute(
