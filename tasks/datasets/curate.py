@@ -37,6 +37,7 @@ def curate(
             raise Retryable(f"{spec.name} is being curated elsewhere", "Wait until that ends.")
         with connection.transaction(force_rollback=plan):
             connection.execute("set local work_mem = '64MB'")
+            connection.execute("set local default_statistics_target = 10")
             # Whoever deletes conversations waits until the version that holds them stands.
             connection.execute("select pg_advisory_xact_lock_shared(hashtext('openbook.datasets'))")
             return _curate(connection, spec, settings, plan)

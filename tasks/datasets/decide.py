@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,11 +127,15 @@ def _measure(connection: Connection, spec: Spec, golden: Sequence[str]) -> None:
     sizes = np.array(sizes_list, np.int64)
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1])) if len(sizes) else sizes
     signed = np.frombuffer(signed_bytes, np.dtype("<u2")).astype(np.uint16, copy=False)
-    labels = clusters(signed.reshape(-1, PERMUTATIONS), spec.dedupe.near or _OWNERSHIP_SIMILARITY)
     asked = [words([question]) for question in golden] if spec.decontaminate.golden else []
     ngram = spec.decontaminate.ngram
-    found = golden_overlap(flat, starts, asked, ngram) >= 0
-    shares = held_out_share(flat, starts, held_out, ngram)
+    with ThreadPoolExecutor(1) as beside:  # NumPy lets two cores work
+        similar = beside.submit(
+            clusters, signed.reshape(-1, PERMUTATIONS), spec.dedupe.near or _OWNERSHIP_SIMILARITY
+        )
+        found = golden_overlap(flat, starts, asked, ngram) >= 0
+        shares = held_out_share(flat, starts, held_out, ngram)
+        labels = similar.result()
     connection.execute(
         "create temporary table measured (ordinal integer, cluster integer, golden boolean,"
         " overlap double precision) on commit drop"

@@ -63,19 +63,25 @@ def clusters(signed: Signatures, similarity: float) -> NDArray[np.int64]:
     if rows < 2 or similarity <= 0:
         return label
     similarity = max(similarity, _LEAST_SIMILARITY)
+    places = np.uint64((1 << rows.bit_length()) - 1)
     pairs = []
     for band in range(PERMUTATIONS // _ROWS):
         part = np.ascontiguousarray(signed[:, band * _ROWS : (band + 1) * _ROWS]).astype(np.uint64)
         key = part[:, 0]
         for column in range(1, _ROWS):
             key = key * np.uint64(0x9E3779B97F4A7C15) + part[:, column]
-        order = np.argsort(key, kind="stable")
-        same = key[order][1:] == key[order][:-1]
+        # The key's lower bits give way to the row, so that sorting numbers sorts the rows.
+        key *= np.uint64(0xBF58476D1CE4E5B9)
+        ordered = np.sort((key & ~places) | label.astype(np.uint64))
+        order = (ordered & places).astype(np.int64)
+        same = ((ordered[1:] ^ ordered[:-1]) & ~places) == 0
         begins = np.concatenate(([True], ~same))
-        first = order[np.maximum.accumulate(np.where(begins, np.arange(rows), 0))]
-        pairs.append(np.stack([order[:-1][same], order[1:][same]], 1))
-        pairs.append(np.stack([first[1:][same], order[1:][same]], 1))
-    candidates = np.unique(np.concatenate(pairs), axis=0)
+        first = order[np.maximum.accumulate(np.where(begins, label, 0))]
+        pairs += [
+            order[:-1][same] * rows + order[1:][same],
+            first[1:][same] * rows + order[1:][same],
+        ]
+    candidates = np.stack(np.divmod(np.unique(np.concatenate(pairs)), rows), 1)
     edges = candidates[_similar(signed, candidates, similarity)]
     return _components(label, edges)
 

@@ -16,8 +16,8 @@ from tasks.datasets.example import Draft, Example, Recipe, make_examples
 from tasks.datasets.shape import Message, chat_example
 from tasks.settings import Settings
 
-_AT_ONCE = 1_000
-_WORTH_A_POOL = 4 * _AT_ONCE
+_AT_ONCE = 500
+_WORTH_A_POOL = 8 * _AT_ONCE
 
 MEDIA = "draft: a message holds more than text"
 
@@ -29,8 +29,8 @@ def make_missing(
 ) -> int:
     """Make and keep the supervised examples of the temporary table `chosen`; how many were made.
 
-    With settings, many are made by child processes that commit what they made at once; without,
-    in this transaction, which may then be rolled back.
+    With settings, many are made by this process and by children, one a further core, that commit
+    what they made at once; without, in this transaction, which may then be rolled back.
     """
     missing = connection.execute(query("curate_missing"), {"recipe": recipe.name}).fetchall()
     batches = list(_batched([(int(row[0]), bytes(row[1])) for row in missing]))
@@ -39,12 +39,16 @@ def make_missing(
             make_batch(connection, recipe, batch, corrections)
         return len(missing)
     context = multiprocessing.get_context("spawn")
-    workers = min(settings.parse_workers, len(batches))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet) as pool:
+    children = max(1, min(settings.parse_workers, len(batches)) - 1)
+    with ProcessPoolExecutor(children, mp_context=context, initializer=_quiet) as pool:
         jobs = [pool.submit(_make_apart, settings, recipe, batch, corrections) for batch in batches]
         try:
+            for job, batch in zip(reversed(jobs), reversed(batches), strict=True):
+                if job.cancel():  # no child has begun it
+                    _make_apart(settings, recipe, batch, corrections)
             for job in jobs:
-                job.result()
+                if not job.cancelled():
+                    job.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -19,6 +19,8 @@ Hashes = NDArray[np.uint64]
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
 _CACHED = 1_000_000
+_BLOCK = 32_768
+"""So many hashes lie in a core's own cache while they are made."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
@@ -69,12 +71,14 @@ def grams(flat: Words, n: int) -> Hashes:
     if places < 1:
         return hashed
     within = hashed[:places]
-    for offset in range(n):
-        within *= _FACTOR
-        within += flat[offset : offset + places]
-    within ^= within >> np.uint64(29)
-    within *= _MIX
-    within |= np.uint64(1)
+    for start in range(0, places, _BLOCK):
+        part = within[start : start + _BLOCK]
+        for offset in range(start, start + n):
+            part *= _FACTOR
+            part += flat[offset : offset + len(part)]
+        part ^= part >> np.uint64(29)
+        part *= _MIX
+        part |= np.uint64(1)
     ends = np.zeros(len(flat) + 1, np.int32)
     np.cumsum(flat == 0, out=ends[1:])
     within[ends[n:] != ends[:places]] = 0
