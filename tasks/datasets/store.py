@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby, islice
@@ -40,7 +43,7 @@ def make_missing(
         return len(missing)
     context = multiprocessing.get_context("spawn")
     children = max(1, min(settings.parse_workers, len(batches)) - 1)
-    with ProcessPoolExecutor(children, mp_context=context, initializer=_quiet) as pool:
+    with ProcessPoolExecutor(children, mp_context=context, initializer=_obey_parent) as pool:
         jobs = [pool.submit(_make_apart, settings, recipe, batch, corrections) for batch in batches]
         try:
             for job, batch in zip(reversed(jobs), reversed(batches), strict=True):
@@ -55,11 +58,17 @@ def make_missing(
     return len(missing)
 
 
-def _quiet() -> None:
-    """Let the parent decide when to stop: it is told by the same keystroke."""
-    import signal
-
+def _obey_parent() -> None:
+    """Let the parent decide when to stop: it is told by the same keystroke, and may be killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _make_apart(
