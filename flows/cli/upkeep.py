@@ -52,7 +52,7 @@ def forget(
             removals[f"conversation {name}"] = asdict(erasure)
         removed = remove_stale(connection)
     if as_json:
-        print_json(removals)
+        print_json({"removed": removals, "exports": removed})
         return
     for what, removal in removals.items():
         counts = ", ".join(f"{count:,} {name}" for name, count in removal.items() if count)

@@ -129,18 +129,19 @@ class Doorkeeper:
         self._seen: tuple[int, int, int] | None = None
         self._tokens: list[Token] = []
         self.locked = False
-        self._refresh()
+        self.refresh()
 
     def admit(self, secret: str | None) -> Access | None:
         """What the bearer of the secret may see; None: nothing, as the token is unknown."""
-        self._refresh()
+        self.refresh()
         if not self.locked:
             return ANYONE
         digest = _digest(secret or "")
         found = [token for token in self._tokens if hmac.compare_digest(token.sha256, digest)]
         return found[0].access if found else None
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the file again if it is another; raises Fatal for a broken one."""
         try:
             status = self._file.stat()
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)

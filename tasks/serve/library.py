@@ -159,7 +159,7 @@ class Library:
         """One collection."""
         found = self.collections(access, name)
         if not found:
-            raise no_collection(name)
+            raise NoCollection(name)
         return found[0]
 
     def documents(
@@ -241,14 +241,17 @@ class Library:
         return self._pool.run(read)
 
 
-def no_collection(name: str) -> Refusal:
+class NoCollection(Refusal):
     """The answer for a collection that does not exist, or not for the caller."""
-    return Refusal(
-        404,
-        f"there is no vector store or collection {name!r}",
-        "GET /v1/vector_stores lists those that this token may use.",
-        code="not_found",
-    )
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            404,
+            f"there is no vector store or collection {name!r}",
+            "GET /v1/vector_stores lists those that this token may use.",
+            code="not_found",
+        )
+        self.name = name
 
 
 def no_document(document_id: int) -> Refusal:
@@ -258,7 +261,7 @@ def no_document(document_id: int) -> Refusal:
 
 def _require(access: Access, collection: str) -> None:
     if not _may_use(access, collection):
-        raise no_collection(collection)
+        raise NoCollection(collection)
 
 
 def _may_use(access: Access, collection: str) -> bool:

@@ -37,6 +37,13 @@ class Limits:
     depth: int = 1000
     """The last place that paging reaches."""
 
+    def reach(self, offset: int, hits: int) -> int:
+        """How many hits to ask for behind `offset`: one more than the page, to know of another.
+
+        There is no page behind the last place, and the page that reaches it may be shorter.
+        """
+        return min(hits + 1, self.depth - offset)
+
 
 class Rate:
     """A token bucket a caller: full at first, refilled `rate` times a second up to `2 * rate`."""

@@ -24,7 +24,7 @@ from tasks.errors import OpenbookError
 from tasks.records import Hit, decode_path
 from tasks.serve.access import ANYONE
 from tasks.serve.errors import Refusal
-from tasks.serve.library import Document, Library, Place
+from tasks.serve.library import Document, Library, NoCollection, Place
 
 PAGE = 20_000
 """Characters of a document that one call returns."""
@@ -86,7 +86,7 @@ def create_server(library: Library) -> MCPServer[Any]:
 
         Each result has the passage's text, and an id with which `fetch` returns more of it.
         """
-        with _told():
+        with _told(library):
             return Results(results=_find(library, query, k, filter, collection))
 
     @server.tool(annotations=reading)
@@ -107,17 +107,20 @@ def create_server(library: Library) -> MCPServer[Any]:
         metadata.document is the id of the passage's whole document; metadata.pages says how many
         parts the document has.
         """
-        with _told():
+        with _told(library):
             return _read(library, id, page)
 
     return server
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(library: Library) -> Iterator[None]:
     """Tells the model of errors that are its own to mend, or that will pass."""
     try:
         yield
+    except NoCollection as error:
+        names = ", ".join(each.name for each in library.collections(ANYONE))
+        raise ToolError(f"there is no collection {error.name!r}. There are: {names}.") from None
     except Refusal as error:
         raise ToolError(error.message) from None
     except OpenbookError as error:

@@ -44,11 +44,11 @@ class SearchRequest(BaseModel):
 async def search(body: SearchRequest, caller: Caller, desk: AtDesk) -> JSONResponse:
     """Find passages; each hit has its file, page, section, and its rank in each list."""
     desk.require_short(body.query)
-    if body.k > desk.limits.hits or body.offset + body.k >= desk.limits.depth:
+    if body.k > desk.limits.hits or body.offset >= desk.limits.depth:
         raise Refusal(
             400,
             f"k is {body.k} and offset {body.offset}",
-            f"Ask for up to {desk.limits.hits} hits, down to the {desk.limits.depth}th place.",
+            f"Ask for up to {desk.limits.hits} hits; {desk.limits.depth} can be paged through.",
             param="k",
         )
     desk.metrics.searches.labels(body.mode).inc()
@@ -57,7 +57,7 @@ async def search(body: SearchRequest, caller: Caller, desk: AtDesk) -> JSONRespo
         lambda: desk.library.search(
             caller,
             body.query,
-            k=body.k + 1,
+            k=desk.limits.reach(body.offset, body.k),
             mode=body.mode,
             filter=body.filter,
             predicate=body.predicate,
@@ -138,9 +138,13 @@ def _parse_filter(text: str | None) -> dict[str, Any] | None:
 
 @router.get("/health", tags=["server"])
 async def health(desk: AtDesk) -> JSONResponse:
-    """200 when the database answers and has this version's schema; otherwise 503 and the reason."""
+    """200 when the database answers and has this version's schema, and the tokens can be read.
+
+    Otherwise 503 and the kind of the reason.
+    """
     try:
         await desk.turns.run(desk.library.ready)
+        desk.doorkeeper.refresh()
     except (OpenbookError, Refusal) as error:
         # The reason may name hosts and users: it is for the log.
         reason = type(error).__name__

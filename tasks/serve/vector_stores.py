@@ -95,19 +95,20 @@ async def search(
     queries = body.queries(desk)
     offset = int(body.page or 0)
     wanted = body.max_num_results
-    if offset + wanted >= desk.limits.depth:
+    if offset >= desk.limits.depth:
         raise Refusal(400, f"paging ends at {desk.limits.depth} results", param="page")
     options: dict[str, Any] = {
         "collection": vector_store_id,
         "filter": body.filters.as_filter() if body.filters else None,
     }
+    reach = desk.limits.reach(offset, wanted)
     least = body.ranking_options.score_threshold if body.ranking_options else 0.0
 
     def read() -> tuple[list[Hit], Mapping[int, Document]]:
         if len(queries) == 1:
-            hits = desk.library.search(caller, queries[0], k=wanted + 1, skip=offset, **options)
+            hits = desk.library.search(caller, queries[0], k=reach, skip=offset, **options)
         else:
-            deep = offset + wanted + 1
+            deep = offset + reach
             lists = [desk.library.search(caller, text, k=deep, **options) for text in queries]
             hits = _merged(lists)[offset:deep]
         page = [hit for hit in hits if hit.score >= least]

@@ -244,7 +244,7 @@ def test_the_other_commands_answer_programs_too(book: Book) -> None:
     assert as_json("verify") == {"mended": {}, "failed": [], "found": {}}
     assert as_json("migrate", "--check") == {"pending": []}
     assert as_json("migrate")["applied"] == []
-    assert as_json("forget", "tides.md")["tides.md"]["documents"] == 1
+    assert as_json("forget", "tides.md")["removed"]["tides.md"]["documents"] == 1
     assert openbook("sql", "--dsn").output.strip() == book.settings.database_url
 
 

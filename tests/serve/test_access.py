@@ -75,6 +75,7 @@ def test_a_broken_file_of_tokens_admits_nobody_and_is_not_named(served: Served) 
         answer = served.get("/v1/vector_stores", token=token)
         assert answer.status_code == 500
         assert "tokens.json" not in answer.text
+    assert served.get("/health").status_code == 503
 
 
 def test_collections_outside_a_token_do_not_exist_for_it(served: Served, stocked: Shelf) -> None:

@@ -121,7 +121,7 @@ def test_a_mistake_is_told_to_the_model_and_the_server_goes_on(talk: Talk[Any]) 
 
     told, found = talk(conversation)
     for message, part in zip(
-        told, ("near", "nowhere", "50", "no id", "999", "search again"), strict=True
+        told, ("near", "There are: default.", "50", "no id", "999", "search again"), strict=True
     ):
         assert isinstance(message, str)
         assert part in message

@@ -64,6 +64,23 @@ def test_pages_of_one_size_hold_every_hit_once(served: Served, stocked: Shelf) -
     assert len(seen) == len(set(seen)) == 4
 
 
+def test_paging_ends_at_the_last_place_and_not_before(serve: Serve, stocked: Shelf) -> None:
+    served = serve(depth=3)
+    stocked.put("more.txt", "The sea again.", "And the sea once more.")
+    stocked.embed()
+    first, last = (
+        served.post("/search", json={"query": "sea", "k": 2, "offset": offset}).json()
+        for offset in (0, 2)
+    )
+    assert (len(first["hits"]), first["next_offset"]) == (2, 2)
+    assert (len(last["hits"]), last["next_offset"]) == (1, None)
+    assert served.post("/search", json={"query": "sea", "offset": 3}).status_code == 400
+    for query in ("sea", ["sea", "moon"]):
+        body = {"query": query, "max_num_results": 2, "page": "2"}
+        page = served.post("/v1/vector_stores/default/search", json=body).json()
+        assert (len(page["data"]), page["has_more"]) == (1, False)
+
+
 def test_a_hit_is_explained_and_so_is_a_miss(served: Served, stocked: Shelf) -> None:
     hits = served.post("/search", json={"query": "trade moon"}).json()["hits"]
     told = {}
@@ -118,7 +135,7 @@ def test_a_chunk_is_explained_in_its_own_collection_alone(served: Served, stocke
         ({"query": 7}, "query"),
         ({"query": "a", "k": 0}, "k"),
         ({"query": "a", "k": 101}, "k is 101"),
-        ({"query": "a", "offset": 995}, "offset 995"),
+        ({"query": "a", "offset": 1000}, "offset 1000"),
         ({"query": "a", "mode": "fuzzy"}, "mode"),
         ({"query": "a", "limit": 3}, "limit"),
         ({"query": "a", "filter": {"year": {"near": 1}}}, "near"),
