@@ -3,7 +3,9 @@
 Where the paper leaves room: distractors are what our own search finds for the question, without
 the passage that answers it and without passages that hold the answer too; every quote stands word
 for word in its passage; an example without that passage has the answer without a quote, so that
-nobody learns to quote what is not there.
+nobody learns to quote what is not there. Splits are by user, else conversation, as for every kind:
+in service the documents are those that were trained on, and a split by document as well would part
+with a third of the examples, those whose user and document fall on different sides.
 """
 
 from __future__ import annotations
