@@ -59,9 +59,6 @@ end
 $$;
 comment on function openbook.bm25_statistics is 'How many passages of the collection are in use, and their mean length.';
 
-drop function if exists openbook.bm25(bigint, text, integer, bigint[]); -- their columns were others
-drop function if exists openbook.bm25_query(bigint, text);
-
 create or replace function openbook.bm25_query(
     collection bigint, query text,
     out lexemes text[], out weights double precision[], out average_length double precision,
@@ -246,35 +243,39 @@ end
 $$;
 comment on function openbook.bm25_scores is 'The best of the candidates, which are of one collection, by their BM25 scores, computed from the passages themselves.';
 
-create or replace function openbook.bm25_found(
+drop function if exists openbook.bm25_found( -- its columns were others
+    bigint, text[], double precision[], double precision, integer);
+
+create or replace function openbook.bm25_reached(
     collection bigint, lexemes text[], weights double precision[], average_length double precision,
-    depth integer)
-returns bigint[]
+    depth integer, out pending bigint[], out sealed bigint[])
 language plpgsql stable
 set search_path = openbook, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    new   bigint[];
     gone  bigint[];
 begin
     select coalesce(array_agg(p.id) filter (where p.uses > 0), '{}'),
            coalesce(array_agg(p.id) filter (where p.uses = 0), '{}')
-    into new, gone
+    into pending, gone
     from bm25_pending w
     join passages p on p.id = w.passage_id
     where w.collection_id = collection;
-    return new || array(
+    sealed := array(
         select s.id
         from unnest(openbook.bm25_sealed(
             collection, lexemes, weights, average_length, depth + cardinality(gone))) s (id)
         where s.id <> all (gone));
 end
 $$;
-comment on function openbook.bm25_found is 'Passages in use, among them the `depth` that score best; fewer than that are all that match.';
+comment on function openbook.bm25_reached is 'Passages in use: all that are not sealed, and of the sealed some, among them the `depth` that score best; fewer than that are all that match.';
+
+drop function if exists openbook.bm25(bigint, text, integer, bigint[]); -- it had fewer parameters
 
 create or replace function openbook.bm25(
-    collection bigint, query text, depth integer, admitted bigint[] default null)
+    collection bigint, query text, depth integer, admitted bigint[] default null,
+    condition text default null, binds jsonb[] default null, share double precision default null)
 returns table (passage_id bigint, score double precision, relevance double precision)
 language plpgsql stable
 set search_path = openbook, pg_temp
@@ -284,31 +285,43 @@ declare
     most    double precision;
     q       record;
     reach   integer := depth;
-    found   bigint[];
+    found   record;
     within  bigint[];
 begin
     select * into q from openbook.bm25_query(collection, query);
     if q.lexemes is null then
         return;
     end if;
-    if cardinality(admitted) > 0 then
-        -- As deep as the share of the admitted makes likely to do, and half as deep again.
-        reach := 1.5 * depth * (select s.passages from openbook.bm25_statistics(collection) s)
-                 / cardinality(admitted);
+    if admitted is null and condition is not null then
+        share := coalesce(share, 0.25);
+    end if;
+    if share is not null then
+        -- As deep as the share makes likely to do, and half as deep again.
+        reach := least(1.5 * depth / share, 1e9);
     end if;
     -- To look up an admitted passage costs some four times what the blocks cost for one more.
-    if admitted is null or 4 * reach < cardinality(admitted) then
-        found := openbook.bm25_found(collection, q.lexemes, q.weights, q.average_length, reach);
-        within := case when admitted is null then found else array(
-            select f.id from unnest(found) f (id) join unnest(admitted) a (id) using (id)) end;
-        if admitted is null or cardinality(within) >= depth or cardinality(found) < reach then
-            admitted := within;
+    while admitted is null or share is not null and 4 * reach < cardinality(admitted) loop
+        found := openbook.bm25_reached(
+            collection, q.lexemes, q.weights, q.average_length, reach);
+        within := case
+            when admitted is null
+                then openbook.admissible(found.sealed, collection, condition, binds)
+            else array(select f.id from unnest(found.sealed) f (id)
+                       join unnest(admitted) a (id) using (id)) end;
+        if cardinality(within) >= depth or cardinality(found.sealed) < reach then
+            admitted := within || case
+                when admitted is null
+                    then openbook.admissible(found.pending, collection, condition, binds)
+                else array(select f.id from unnest(found.pending) f (id)
+                           join unnest(admitted) a (id) using (id)) end;
+            exit;
         end if;
-    end if;
+        reach := least(reach * least(50, openbook.deeper(depth, cardinality(within))), 1e9);
+    end loop;
     most := (select sum(w) from unnest(q.weights) w);
     return query
     select s.passage_id, s.score, s.score / most * q.rarity ^ 2
     from openbook.bm25_scores(admitted, q.lexemes, q.weights, q.average_length, depth) s;
 end
 $$;
-comment on function openbook.bm25 is 'The `depth` passages in use that match the query best, best first, ties by id; only among the admitted ones where these are given. relevance: 0 to 1, the score''s share of what no text can reach, a passage of the query''s lexemes alone without end, times the square of how rare the query''s words are.';
+comment on function openbook.bm25 is 'The `depth` passages in use that match the query best, best first, ties by id; only among the admitted ones where these are given, which may be out of use where no share is, or among those that a condition with its binds admits; share: what part of all in use they are, or are thought to be. relevance: 0 to 1, the score''s share of what no text can reach, a passage of the query''s lexemes alone without end, times the square of how rare the query''s words are.';

@@ -1,9 +1,10 @@
 -- A convex combination of both lists' relevances, each on a scale with fixed ends (Bruch, Gai and
--- Ingber, TOIS 2023). A passage that one list lacks counts there as that list's hundredth.
+-- Ingber, TOIS 2023). A passage that one list lacks counts there as the seventieth by words, or as the
+-- twentieth by meaning: longer lists find nothing better, and are what a filter makes dear.
 --
 -- How much words weigh against meaning is the query's own affair. Keyword search is right where the
 -- query has rare words, which is part of a relevance, and where the best match stands out from the
--- hundredth: the contrast. Words that are everywhere, and matches that are all alike, leave it to
+-- seventieth: the contrast. Words that are everywhere, and matches that are all alike, leave it to
 -- meaning. tests/bench/bench_search.py compares this with ranks alone and with fixed weights.
 create or replace function openbook.fused(
     keyword openbook.candidate[], dense openbook.candidate[])
@@ -19,9 +20,9 @@ as $$
     from unnest(keyword) with ordinality k (passage_id, relevance, rank)
     full join unnest(dense) with ordinality d (passage_id, relevance, rank) using (passage_id)
     cross join (
-        select coalesce(keyword[100].relevance, 0) as keyword_floor,
-               coalesce(dense[100].relevance, 0) as dense_floor,
-               1 - coalesce(keyword[100].relevance / nullif(keyword[1].relevance, 0), 0) as contrast
+        select coalesce(keyword[70].relevance, 0) as keyword_floor,
+               coalesce(dense[20].relevance, 0) as dense_floor,
+               1 - coalesce(keyword[70].relevance / nullif(keyword[1].relevance, 0), 0) as contrast
     ) list;
 $$;
 comment on function openbook.fused is 'Two lists of passages as one; scores are from 0 to 1, in one list alone as in its order.';

@@ -8,32 +8,8 @@
 -- lists ten times as long have besides, and so on. Lists do not depend on the page, so that pages of
 -- one k neither skip nor repeat a hit while the book stands still.
 
-create or replace function openbook.keyword_list(
-    collection bigint, query text, depth integer, admitted bigint[], condition text, binds jsonb[])
-returns openbook.candidate[]
-language plpgsql stable
-set search_path = openbook, pg_temp
-as $$
-declare
-    reach  integer := depth + case when condition is null then 0 else depth / 4 end;
-    found  candidate[];
-    list   candidate[];
-begin
-    loop
-        found := array(
-            select (b.passage_id, b.relevance)::candidate
-            from openbook.bm25(collection, query, reach, admitted) b);
-        exit when admitted is not null;
-        list := openbook.admissible(found, depth, collection, condition, binds);
-        if cardinality(list) >= depth or cardinality(found) < reach then
-            return list[:depth];
-        end if;
-        reach := reach * least(50, openbook.deeper(depth, cardinality(list)));
-    end loop;
-    return found;
-end
-$$;
-comment on function openbook.keyword_list is 'The `depth` passages that match the query best, of those that the filter admits.';
+drop function if exists openbook.keyword_list( -- its parameters were others
+    bigint, text, integer, bigint[], text, jsonb[]);
 
 create or replace function openbook.few_admitted(
     collection bigint, condition text, binds jsonb[], as_of timestamptz, required text[])
@@ -42,21 +18,20 @@ language plpgsql stable
 set search_path = openbook, pg_temp
 as $$
 declare
-    few      constant integer := 10000;
+    few      integer;
     holders  bigint[];
 begin
     if condition is null and as_of is null then
         return null;
     end if;
+    -- To compare n passages one by one costs as much as to find one in n of the whole by the lists
+    -- where n is some twenty times the root of the whole.
+    few := greatest(1000, 20 * sqrt((select s.passages from openbook.bm25_statistics(collection) s)));
     if required is not null and as_of is null then
         holders := openbook.holders(collection, required);
     end if;
     if cardinality(holders) <= few then
-        return array(
-            select a.passage_id
-            from unnest(openbook.admissible(
-                array(select (h, 0)::candidate from unnest(holders) h), few,
-                collection, condition, binds)) a);
+        return openbook.admissible(holders, collection, condition, binds);
     end if;
     return openbook.admitted(
         collection, condition, binds, as_of, case when as_of is null then few end);
@@ -160,18 +135,23 @@ declare
     admitted  constant bigint[] :=
         openbook.few_admitted(collection, condition, binds, as_of, required);
     keyword   candidate[] := '{}';
+    part      double precision; -- of all passages that the filter admits, as far as known
     dense     candidate[] := '{}';
+    -- To agree with the words, meaning needs fewer: openbook.fused().
+    reach     integer := case when words is null then depth else greatest(k, depth * 2 / 7) end;
     deeper    candidate[] := '{}';
     ranked    candidate[] := '{}';
 begin
+    if admitted <> '{}' and as_of is null then
+        part := cardinality(admitted)::double precision / (
+            select s.passages from openbook.bm25_statistics(collection) s);
+    end if;
     loop
-        if words is not null then
-            keyword := openbook.keyword_list(
-                collection, words, depth, admitted, condition, binds);
-        end if;
         if embedding is not null then
-            deeper := openbook.dense_list(
-                collection, model, embedding, depth, admitted, condition, binds);
+            select d.list, coalesce(d.share, part)
+            into deeper, part
+            from openbook.dense_list(
+                collection, model, embedding, reach, condition, binds, admitted) d;
             -- The index, asked for more, may answer otherwise; what was found first stays first.
             dense := case when dense = '{}' then deeper else dense || array(
                 select (d.passage_id, d.relevance)::candidate
@@ -179,12 +159,19 @@ begin
                 where d.passage_id <> all (array(select b.passage_id from unnest(dense) b))
                 order by d.place) end;
         end if;
+        if words is not null then
+            keyword := array(
+                select (b.passage_id, b.relevance)::candidate
+                from openbook.bm25(
+                    collection, words, depth, admitted, condition, binds, part) b);
+        end if;
         ranked := openbook.ranked(keyword, dense, ranked);
-        exit when greatest(cardinality(keyword), cardinality(deeper)) < depth
+        exit when cardinality(keyword) < depth and cardinality(deeper) < reach
             or case when per_document
                     then openbook.documents_of(ranked, collection, condition, binds, as_of)
                     else cardinality(ranked) end >= wanted;
         depth := depth * 10;
+        reach := reach * 10;
     end loop;
     return query
     select * from openbook.placed(
@@ -198,5 +185,5 @@ comment on function openbook.hits is 'The k best chunks behind the first `skip`,
 
 create or replace function openbook.first_depth(k integer, mode text) returns integer
 language sql immutable
-return greatest(k, case mode when 'hybrid' then 100 end);
+return greatest(k, case mode when 'hybrid' then 70 end);
 comment on function openbook.first_depth is 'How long the first lists of a search for k hits are: two lists need more than one to agree upon the best.';

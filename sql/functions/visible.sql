@@ -26,8 +26,9 @@ begin
     if principals is not null then
         binds := binds || to_jsonb(principals);
         condition := concat_ws(' and ', format(
+            -- `is not false` would be taken for rare: that makes plans that begin at the versions.
             'd.readers && openbook.texts($1[%1$s])
-             and (v.readers && openbook.texts($1[%1$s])) is not false', cardinality(binds)),
+             and coalesce(v.readers && openbook.texts($1[%1$s]), true)', cardinality(binds)),
             condition);
     end if;
 end
@@ -94,11 +95,11 @@ comment on function openbook.admitted is 'The passages that a filter admits; nul
 -- Few passages are looked up one by one in the order written, whatever the statistics say: a plan
 -- from the side of the documents would read them all for each passage.
 drop function if exists openbook.admissible( -- its parameters were others
-    openbook.candidate[], bigint, text, jsonb[]);
+    openbook.candidate[], integer, bigint, text, jsonb[]);
 
 create or replace function openbook.admissible(
-    list openbook.candidate[], most integer, collection bigint, condition text, binds jsonb[])
-returns openbook.candidate[]
+    passages bigint[], collection bigint, condition text, binds jsonb[])
+returns bigint[]
 language plpgsql stable
 set search_path = openbook, pg_temp
 set join_collapse_limit = 1
@@ -108,20 +109,17 @@ as $$
 begin
     if condition is not null then
         execute format(
-            'select array_agg((l.passage_id, l.relevance)::candidate order by l.place)
-             from (
-                 select l.*
-                 from unnest($4) with ordinality l (passage_id, relevance, place)
-                 where (select true from %s and c.passage_id = l.passage_id limit 1)
-                 limit $5) l',
+            'select array_agg(l.id)
+             from unnest($4) l (id)
+             where (select true from %s and c.passage_id = l.id limit 1)',
             openbook.placements(condition, null))
-        into list
-        using binds, collection, null::timestamptz, list, most;
+        into passages
+        using binds, collection, null::timestamptz, passages;
     end if;
-    return coalesce(list, '{}');
+    return coalesce(passages, '{}');
 end
 $$;
-comment on function openbook.admissible is 'The first `most` of a list''s passages that a filter admits, in their order.';
+comment on function openbook.admissible is 'Those of the passages that a filter admits.';
 
 create or replace function openbook.deeper(depth integer, got integer) returns double precision
 language sql immutable parallel safe

@@ -52,7 +52,7 @@ cross join lateral (
     from openbook.bm25(c.id, %(query)s, %(depth)s) b) k
 cross join lateral (
     select array_agg(l.passage_id) as passages, array_agg(l.relevance) as relevances
-    from unnest(openbook.dense_list(c.id, m, %(vector)s, %(depth)s, null, null, null)) l) d
+    from unnest((openbook.dense_list(c.id, m, %(vector)s, %(depth)s, null, null, null)).list) l) d
 where c.name = %(collection)s
 """
 
@@ -89,18 +89,21 @@ def by_rank(lists: Lists, k: int = 60) -> Mapping[int, float]:
 
 
 def fused(
-    weight: Callable[[float, float], float], depth: int = DEPTH
+    weight: Callable[[float, float], float], depth: int = DEPTH, dense: int | None = None
 ) -> Callable[[Lists], Mapping[int, float]]:
-    """`openbook.fused`, with `weight(rarity, contrast)` for the words beside 1 for meaning."""
+    """`openbook.fused`, with `weight(rarity, contrast)` for the words beside 1 for meaning.
+
+    `depth`: how long the lists are, `dense` if the dense one is not as long.
+    """
 
     def fuse(lists: Lists) -> Mapping[int, float]:
         share = {p: r / (lists.rarity**2 or 1) for p, r in list(lists.keyword.items())[:depth]}
-        like = dict(list(lists.dense.items())[:depth])
+        like = dict(list(lists.dense.items())[: dense or depth])
         said, meant = list(share.values()), list(like.values())
         low = said[-1] if len(said) == depth else 0.0
         contrast = 1 - low / said[0] if said and said[0] else 1.0
         words = weight(lists.rarity, contrast)
-        floor = meant[-1] if len(meant) == depth else 0.0
+        floor = meant[-1] if len(meant) == (dense or depth) else 0.0
         return {
             passage: words * share.get(passage, low) + like.get(passage, floor)
             for passage in {**share, **like}
@@ -118,9 +121,10 @@ VARIANTS: Mapping[str, Fusion] = {
     "words 1": fused(lambda *_: 1.0),
     "2 rarity²": fused(lambda rarity, _: 2 * 0.72 * rarity**2),
     "2 contrast": fused(lambda _, contrast: 2 * 0.34 * contrast),
+    "depth 100": fused(lambda rarity, contrast: 2 * rarity**2 * contrast),
     "depth 50": fused(lambda rarity, contrast: 2 * rarity**2 * contrast, 50),
     "depth 200": fused(lambda rarity, contrast: 2 * rarity**2 * contrast, 200),
-    "openbook.fused": fused(lambda rarity, contrast: 2 * rarity**2 * contrast),
+    "openbook.fused": fused(lambda rarity, contrast: 2 * rarity**2 * contrast, 70, 20),
 }
 """A part that is left out is replaced by its mean over the sets of `TUNED`."""
 

@@ -107,16 +107,16 @@ def test_a_score_adds_up_what_both_lists_say(shelf: Shelf) -> None:
     ]
 
 
-def test_what_a_list_lacks_counts_there_as_its_hundredth(shelf: Shelf) -> None:
+def test_what_a_list_lacks_counts_there_as_far_down_it(shelf: Shelf) -> None:
     dense = [0.9 - 0.002 * place for place in range(150)]
     scores = dict(fused(shelf, [0.5], dense))
-    assert scores[1] == pytest.approx((2 * 0.5 + dense[99]) / 3, abs=1e-5)
-    assert scores[1150] == pytest.approx(dense[99] / 3, abs=1e-5)
+    assert scores[1] == pytest.approx((2 * 0.5 + dense[19]) / 3, abs=1e-5)
+    assert scores[1150] == pytest.approx(dense[19] / 3, abs=1e-5)
     assert [passage for passage, _ in fused(shelf, [], dense)] == list(range(1001, 1151))
 
 
 def test_words_count_less_when_their_matches_are_all_alike(shelf: Shelf) -> None:
-    alike, apart = ([0.5 - fall * place for place in range(100)] for fall in (0.0001, 0.005))
+    alike, apart = ([0.5 - fall * place for place in range(100)] for fall in (0.0001, 0.007))
     assert fused(shelf, apart, [0.8])[0][0] == 1
     assert fused(shelf, alike, [0.8])[0][0] == 1001
 
@@ -235,7 +235,7 @@ def test_k_hits_come_back_whenever_k_exist(shelf: Shelf, indexed: bool) -> None:
 def test_a_filter_too_wide_to_list_still_gives_the_best_that_it_admits(
     shelf: Shelf, indexed: bool
 ) -> None:
-    """Above ten thousand chunks the lists come first, and the filter takes the best of them."""
+    """The lists come first then, and the filter takes the best of them."""
     chooser = random.Random(3)
     words = [f"w{number}" for number in range(40)]
     for number in range(21):
