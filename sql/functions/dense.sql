@@ -22,6 +22,8 @@ begin
     -- a filter makes the scan read beyond them comes nearly in order, and is sorted in the end.
     perform set_config('hnsw.ef_search', least(greatest(depth, 100), 1000)::text, true);
     perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    -- `offset 0` keeps the passages inside the loop over the scan, whose order it is, whatever plan
+    -- there might be: nothing has to be sorted, and the scan ends with the last one that is wanted.
     execute format(
         'select array_agg((n.id, openbook.likeness(n.distance))::candidate
                           order by n.distance, n.id),
@@ -39,7 +41,8 @@ begin
              cross join lateral (
                  select p.id
                  from passages p
-                 where p.sha256 = near.sha256 and p.collection_id = $2 and p.uses > 0 and %3$s) p
+                 where p.sha256 = near.sha256 and p.collection_id = $2 and p.uses > 0 and %3$s
+                 offset 0) p
              limit $5) n', model.dimensions, model.id,
         case when condition is null then 'true' else format(
             '(select true from %s and c.passage_id = p.id limit 1)',

@@ -1,8 +1,9 @@
 -- From two lists to hits. k hits come back whenever k exist:
 --
 -- a filter that leaves few chunks is applied first, and both lists are exact over what it leaves;
--- otherwise the lists are made first, the filter takes from them, and they are made longer until
--- enough is left. The dense list ends in an exact scan when its index has no more to give.
+-- otherwise the filter takes from the lists while they are made: from the dense one as the index
+-- scan goes on, from the other as long as the share that it took of the dense one makes likely to do,
+-- and longer if need be. The dense list ends in an exact scan when its index has no more to give.
 --
 -- Pages: the passages of the first lists come first, in the order of their scores; then those that
 -- lists ten times as long have besides, and so on. Lists do not depend on the page, so that pages of

@@ -362,6 +362,16 @@ def test_the_past_is_searched_as_it_was(shelf: Shelf) -> None:
         assert sorted(hit["text"] for hit in found) == ["a bee", "an old wasp"]
 
 
+def test_what_is_no_longer_in_use_is_found_in_a_large_past(shelf: Shelf) -> None:
+    shelf.put("old.txt", *(f"wasp {number}" for number in range(700)))
+    (then,) = shelf.connection.execute("select clock_timestamp()").fetchone() or (None,)
+    shelf.put("old.txt", "a hornet")
+    shelf.put("new.txt", *(f"wasp wasp {number}" for number in range(300)))
+    shelf.seal()
+    found = shelf.search("wasp", mode="keyword", k=20, as_of=then)
+    assert [hit["path"] for hit in found] == ["old.txt"] * 20
+
+
 def test_the_callers_settings_stay_as_they_are(shelf: Shelf) -> None:
     shelf.put("a.txt", "moss")
     shelf.embed()
