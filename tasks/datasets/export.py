@@ -15,6 +15,7 @@ from typing import Any, Literal
 from psycopg import Connection
 
 from tasks.database import query
+from tasks.datasets.shape import as_hf_messages
 from tasks.datasets.validate import file_faults
 from tasks.datasets.versions import find_version
 from tasks.errors import Rejected
@@ -29,8 +30,9 @@ def export(
 ) -> dict[str, Any]:
     """Write the files of a version into a folder; the manifest, which is there when all is.
 
-    JSONL files hold one example a line, as providers take it; Parquet files hold it with its hash,
-    tokens, conversation, messages and chunks. The same version gives the same bytes.
+    JSONL files hold one example a line, in the format that the version's spec names; Parquet files
+    hold it with its hash, tokens, conversation, messages and chunks. The same version gives the
+    same bytes.
 
     Raises Rejected where the folder holds anything but an earlier export, or when the extra for
     Parquet is not installed.
@@ -47,7 +49,9 @@ def export(
         {"version": version["version_id"], "folder": str(folder), "host": socket.gethostname()},
     )
     connection.commit()  # what is written is known before it is there
-    write = _write_parquet if file_format == "parquet" else _write_lines
+    openai = version["spec"].get("format", "openai") == "openai"
+    lines = _write_lines if openai else _write_hf_lines
+    write = _write_parquet if file_format == "parquet" else lines
     files = []
     for split in ("train", "validation", "test", "golden"):
         if version["splits"].get(split):
@@ -58,6 +62,7 @@ def export(
         "dataset": version["dataset"],
         "version": version["version"],
         "kind": version["kind"],
+        "format": "openai" if openai else "hf-messages",
         "content_sha256": version["content_sha256"],
         "model": version["model"],
         "forgotten_examples": version["forgotten_examples"],
@@ -68,7 +73,7 @@ def export(
         "problems": [
             f"{one['file']}: {fault}"
             for one in files
-            if one["split"] in ("train", "validation") and file_format == "jsonl"
+            if one["split"] in ("train", "validation") and file_format == "jsonl" and openai
             for fault in file_faults(
                 one["examples"] if one["split"] == "train" else 10, one["bytes"]
             )
@@ -140,6 +145,23 @@ def _write_lines(connection: Connection, version: dict[str, Any], split: str, pa
             file.write(block)
 
 
+def _write_hf_lines(
+    connection: Connection, version: dict[str, Any], split: str, path: Path
+) -> None:
+    values = {"version": version["version_id"], "split": split}
+    with (
+        path.open("w", encoding="utf-8", newline="\n") as file,
+        connection.cursor("export") as cursor,
+    ):
+        cursor.itersize = _ROWS_A_GROUP
+        for row in cursor.execute(query("export_rows"), values):
+            file.write(_as_hf(row[1]) + "\n")
+
+
+def _as_hf(body: str) -> str:
+    return json.dumps(as_hf_messages(json.loads(body)), ensure_ascii=False, separators=(",", ":"))
+
+
 def _write_parquet(connection: Connection, version: dict[str, Any], split: str, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -158,6 +180,8 @@ def _write_parquet(connection: Connection, version: dict[str, Any], split: str, 
         cursor.execute(query("export_rows"), values)
         while rows := cursor.fetchmany(_ROWS_A_GROUP):
             columns = [list(column) for column in zip(*rows, strict=True)]
+            if version["spec"].get("format") == "hf-messages":
+                columns[1] = list(map(_as_hf, columns[1]))
             writer.write_table(pa.table(columns, schema=schema))
 
 

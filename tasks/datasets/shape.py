@@ -120,6 +120,34 @@ def _inferred(messages: Iterable[Body]) -> list[Body]:
     ]
 
 
+def as_hf_messages(body: Body) -> Body:
+    """An example as Hugging Face's `trl` reads it: `messages`, or `prompt`, `chosen`, `rejected`.
+
+    The arguments of tool calls are objects, which chat templates write out; `weight` stays, though
+    nothing there reads it.
+    """
+    if "messages" in body:
+        return {**body, "messages": [_with_objects(one) for one in body["messages"]]}
+    asked = body["input"]
+    example = {
+        "prompt": [_with_objects(one) for one in asked["messages"]],
+        "chosen": list(body["preferred_output"]),
+        "rejected": list(body["non_preferred_output"]),
+    }
+    return {**example, "tools": asked["tools"]} if "tools" in asked else example
+
+
+def _with_objects(message: Mapping[str, Any]) -> Body:
+    if not message.get("tool_calls"):
+        return dict(message)
+    calls = [
+        {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}
+        for call in message["tool_calls"]
+        for function in [call["function"]]
+    ]
+    return {**message, "tool_calls": calls}
+
+
 def texts_of(body: Body) -> list[str]:
     """What is said in an example: users' and assistants' texts, in order, of either kind."""
     if "messages" in body:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Kind = Literal["sft", "preference", "raft"]
 KINDS: tuple[Kind, ...] = ("sft", "preference", "raft")
+Format = Literal["openai", "hf-messages"]
 SPLITS = ("train", "validation", "test")
 REDACTIONS = (
     "secret", "email", "iban", "card", "national_id", "ip", "phone", "address", "name",
@@ -116,12 +117,15 @@ class Trigger:
 class Spec:
     """A dataset's recipe. The same recipe over the same conversations gives the same bytes.
 
-    `model` is the model to be trained: its tokenizer counts, and its price is shown.
+    `model` is the model to be trained: its tokenizer counts, and its price is shown. `format` is
+    that of the exported files: as OpenAI's fine-tuning API takes them, and those that follow it, or
+    as Hugging Face's `trl` does. What the examples say, and the version's hash, are the same.
     """
 
     name: str
     kind: Kind
     model: str = "gpt-4.1-mini"
+    format: Format = "openai"
     source: Source = field(default_factory=Source)
     quality: Quality = field(default_factory=Quality)
     redact: tuple[str, ...] = REDACTIONS

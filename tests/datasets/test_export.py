@@ -47,6 +47,47 @@ def test_the_same_version_gives_the_same_bytes(log: Log, tmp_path: Path) -> None
     assert one == other
 
 
+def test_a_spec_may_ask_for_the_format_of_hugging_face(log: Log, tmp_path: Path) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"n": 1}'}}
+    log.say(
+        log.text(),
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "content": "One.", "tool_call_id": "c1"},
+        {"role": "assistant", "content": 'It is "one".\n'},
+    )
+    spec = "quality: {min_tokens: 1}\nsplit: {train: 1.0, validation: 0.0, test: 0.0}\n"
+    plain = log.curate(spec)
+    asked = log.curate(spec + "format: hf-messages\n")
+    assert asked.version == 2
+    assert asked.decision == plain.decision
+    manifest = export(log.connection, "support", tmp_path / "out")
+    assert (manifest["format"], manifest["problems"]) == ("hf-messages", [])
+    (example,) = lines(tmp_path / "out", "train")
+    (body,) = log.bodies()
+    body["messages"][1]["tool_calls"][0]["function"]["arguments"] = {"n": 1}
+    assert example == body
+
+
+def test_pairs_in_the_format_of_hugging_face_have_a_prompt_and_two_answers(
+    log: Log, tmp_path: Path
+) -> None:
+    said = log.say(log.text(), "Forty.")
+    log.judge(said, "correction", ordinal=2, alternative="Forty-two.")
+    log.curate(
+        "format: hf-messages\nquality: {min_tokens: 1}\n"
+        "split: {train: 1.0, validation: 0.0, test: 0.0}\n",
+        kind="preference",
+    )
+    export(log.connection, "support", tmp_path / "out")
+    (example,) = lines(tmp_path / "out", "train")
+    (body,) = log.bodies()
+    assert example == {
+        "prompt": body["input"]["messages"],
+        "chosen": [{"role": "assistant", "content": "Forty-two."}],
+        "rejected": [{"role": "assistant", "content": "Forty."}],
+    }
+
+
 def test_parquet_holds_the_lineage(log: Log, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     log.grow(30)

@@ -43,6 +43,7 @@ def test_json_is_read_as_yaml_is_and_order_does_not_matter() -> None:
         (LEAST + "mix:\n  share: 0.1\n", 4, "'mix.filter' is missing"),
         (LEAST + "name: again\n", 3, "stands twice"),
         (LEAST + "quality:\n  min_turns: true\n", 4, "a whole number"),
+        (LEAST + "format: alpaca\n", 3, "one of openai, hf-messages"),
         ("name: support\nkind: rlhf\n", 2, "one of sft, preference, raft"),
         ("name: Bad Name\nkind: sft\n", 1, "a-z"),
         ("kind: sft\n", 1, "'name' is missing"),
