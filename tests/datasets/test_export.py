@@ -123,7 +123,7 @@ def test_what_is_forgotten_leaves_versions_and_files_and_marks_them(
     secret = log.say("the word is xyzzyplugh " + log.text(), log.text())
     log.curate()
     export(log.connection, "support", tmp_path / "out")
-    log.curate(f"source: {{filter: {{id: {{lt: {secret}}}}}}}\n")
+    log.curate(f"source: {{filter: {{conversation_id: {{lt: {secret}}}}}}}\n")
     log.connection.execute("select openbook.forget_conversations(%s, 'conversation')", [[secret]])
     assert remove_stale(log.connection) == [str(tmp_path / "out")]
     assert not any((tmp_path / "out").iterdir())
