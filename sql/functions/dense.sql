@@ -18,9 +18,10 @@ declare
     search  constant text := current_setting('hnsw.ef_search');
     scan    constant text := current_setting('hnsw.iterative_scan');
 begin
-    -- Short lists too are looked for among a hundred: it is they of whom most would be missed. What
-    -- a filter makes the scan read beyond them comes nearly in order, and is sorted in the end.
-    perform set_config('hnsw.ef_search', least(greatest(depth, 100), 1000)::text, true);
+    -- Short lists too are looked for among 300: of the nearest ten of 400,000 that finds .975, a
+    -- hundred finds .914, and it costs 4 ms of CPU more. What a filter makes the scan read beyond
+    -- them comes nearly in order, and is sorted in the end.
+    perform set_config('hnsw.ef_search', least(greatest(depth, 300), 1000)::text, true);
     perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
     -- `offset 0` keeps the passages inside the loop over the scan, whose order it is, whatever plan
     -- there might be: nothing has to be sorted, and the scan ends with the last one that is wanted.
