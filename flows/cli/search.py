@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -236,12 +236,20 @@ def _parse_filter(text: str | None) -> dict[str, Any] | None:
 
 
 def _parse_time(text: str | None) -> datetime | None:
-    """A moment; without a zone, in this machine's."""
+    """A moment; without a zone, in this machine's. Says so where the past is not kept as long."""
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        moment = datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
         raise click.BadParameter(
             "is no time: write 2026-11-21 or 2026-11-21T08:30+01:00", param_hint="--as-of"
         ) from None
+    days = current().retention_days
+    if datetime.now(UTC) - moment > timedelta(days=days):
+        click.echo(
+            f"The past is kept for {days:g} days (OPENBOOK_RETENTION_DAYS): of what readers saw "
+            "before, only what stood longer is found.",
+            err=True,
+        )
+    return moment

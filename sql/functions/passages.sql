@@ -29,6 +29,7 @@ begin
     where p.id = moved.passage_id;
 end
 $$;
+comment on function openbook.move_uses is 'Count the passages of gained versions once more a chunk, and those of lost ones once less.';
 
 create or replace function openbook.count_uses() returns trigger
 language plpgsql
@@ -56,6 +57,7 @@ begin
     return null;
 end
 $$;
+comment on function openbook.count_uses is 'Keeps passages.uses in step with documents.version_id.';
 
 create or replace trigger documents_inserted after insert on openbook.documents
     referencing new table as after_rows

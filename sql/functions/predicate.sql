@@ -30,7 +30,7 @@ begin
         perform openbook.refuse_predicate('[]', 0, 'it is too long', 'Write up to 10,000 characters.');
     end if;
     tokens := openbook.predicate_tokens(predicate);
-    select a.filter, a.place into filter, place from openbook.predicate_any(tokens, place, 0) a;
+    select a.filter, a.place into filter, place from openbook.predicate_list(tokens, 'or', place, 0) a;
     if place < jsonb_array_length(tokens) then
         perform openbook.refuse_predicate(
             tokens, place, 'cannot stand there', 'Join conditions by and, or; there is nothing else.');
@@ -88,29 +88,11 @@ as $$
 $$;
 comment on function openbook.predicate_tokens is 'A predicate''s words, numbers and marks: what each is, as it is written and meant, and at which character it begins.';
 
-create or replace function openbook.predicate_any(
-    tokens jsonb, inout place integer, depth integer, out filter jsonb)
-language plpgsql immutable
-set search_path = openbook, pg_temp
-as $$
-declare
-    part   record;
-    parts  jsonb := '[]';
-begin
-    loop
-        part := openbook.predicate_all(tokens, place, depth);
-        parts := parts || part.filter;
-        place := part.place;
-        exit when tokens -> place ->> 'kind' is distinct from 'or';
-        place := place + 1;
-    end loop;
-    filter := case jsonb_array_length(parts) when 1 then parts -> 0
-                   else jsonb_build_object('or', parts) end;
-end
-$$;
+drop function if exists openbook.predicate_any(jsonb, integer, integer); -- predicate_list is both
+drop function if exists openbook.predicate_all(jsonb, integer, integer);
 
-create or replace function openbook.predicate_all(
-    tokens jsonb, inout place integer, depth integer, out filter jsonb)
+create or replace function openbook.predicate_list(
+    tokens jsonb, junction text, inout place integer, depth integer, out filter jsonb)
 language plpgsql immutable
 set search_path = openbook, pg_temp
 as $$
@@ -119,16 +101,21 @@ declare
     parts  jsonb := '[]';
 begin
     loop
-        part := openbook.predicate_one(tokens, place, depth);
+        if junction = 'or' then
+            part := openbook.predicate_list(tokens, 'and', place, depth);
+        else
+            part := openbook.predicate_one(tokens, place, depth);
+        end if;
         parts := parts || part.filter;
         place := part.place;
-        exit when tokens -> place ->> 'kind' is distinct from 'and';
+        exit when tokens -> place ->> 'kind' is distinct from junction;
         place := place + 1;
     end loop;
     filter := case jsonb_array_length(parts) when 1 then parts -> 0
-                   else jsonb_build_object('and', parts) end;
+                   else jsonb_build_object(junction, parts) end;
 end
 $$;
+comment on function openbook.predicate_list is 'What stands from the place on as a filter, joined by or (the grammar''s any) or by and (its all), and the place behind it.';
 
 create or replace function openbook.predicate_one(
     tokens jsonb, inout place integer, depth integer, out filter jsonb)
@@ -146,7 +133,7 @@ begin
         from openbook.predicate_one(tokens, place + 1, depth + 1) n;
     elsif kind = '(' then
         select a.filter, a.place into filter, place
-        from openbook.predicate_any(tokens, place + 1, depth + 1) a;
+        from openbook.predicate_list(tokens, 'or', place + 1, depth + 1) a;
         place := openbook.predicate_expect(tokens, place, ')');
     elsif kind = 'name' then
         if tokens -> place ->> 'value' in ('and', 'or', 'not') then
@@ -163,6 +150,7 @@ begin
     end if;
 end
 $$;
+comment on function openbook.predicate_one is 'One condition from the place on as a filter: a comparison, one behind not, or any in parentheses; and the place behind it.';
 
 create or replace function openbook.predicate_comparison(
     tokens jsonb, inout place integer, out filter jsonb)
@@ -220,6 +208,7 @@ begin
     end if;
 end
 $$;
+comment on function openbook.predicate_comparison is 'The comparison that begins with the name at the place, as a filter, and the place behind it.';
 
 create or replace function openbook.predicate_value(tokens jsonb, place integer) returns jsonb
 language plpgsql immutable
@@ -239,6 +228,7 @@ begin
     end case;
 end
 $$;
+comment on function openbook.predicate_value is 'The value at the place, as JSON.';
 
 create or replace function openbook.predicate_expect(tokens jsonb, place integer, kind text)
 returns integer
@@ -253,3 +243,4 @@ begin
     return place + 1;
 end
 $$;
+comment on function openbook.predicate_expect is 'The place behind a word or mark that has to stand here.';

@@ -34,7 +34,8 @@ begin
         search.collection,
         array[search.filter, asked.filter, openbook.predicate_filter(search.predicate)],
         asked.required, asked.excluded);
-    perform openbook.check_request(search.k, search.mode, search.skip);
+    perform openbook.check_request(search.k, search.mode, search.skip, search.as_of);
+    perform openbook.check_words(asked.words);
     if search.mode <> 'keyword' then
         select * into model from models m where m.serving;
         search.embedding := openbook.query_embedding(model, asked.words, search.embedding);
@@ -54,8 +55,12 @@ end
 $$;
 comment on function openbook.search is 'The k best chunks for a query among the documents that readers see, or saw at the time as_of. query: see openbook.read_query(). mode: hybrid, dense or keyword. filter: see openbook.filter_condition(); predicate: the same, as behind where. embedding: the query''s, when openbook.query_embeddings does not have it. per_document: the best chunk of each document. skip: how many hits to leave out, for pages of one k. keyword_rank and dense_rank: places in the two lists, from 1; score: see openbook.fused().';
 
-create or replace function openbook.check_request(k integer, mode text, skip integer) returns void
-language plpgsql immutable
+drop function if exists openbook.check_request(integer, text, integer); -- it had fewer parameters
+
+create or replace function openbook.check_request(
+    k integer, mode text, skip integer, as_of timestamptz default null)
+returns void
+language plpgsql stable
 set search_path = openbook, pg_temp
 as $$
 begin
@@ -69,10 +74,28 @@ begin
     elsif skip is null or skip not between 0 and 10000 then
         raise exception 'skip is %', coalesce(skip::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Skip 0 to 10000 hits.';
+    elsif as_of > statement_timestamp() + interval '1 minute' then -- clocks differ
+        raise exception 'the time % is still to come', as_of
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Leave as_of out to search what readers see now.';
     end if;
 end
 $$;
 comment on function openbook.check_request is 'Raise the error that says which of a search''s parameters cannot be.';
+
+create or replace function openbook.check_words(words text) returns void
+language plpgsql immutable
+set search_path = openbook, pg_temp
+as $$
+begin
+    if (words ~ '\S') is not true then
+        raise exception 'the query has no words'
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Ask for some: -term and fields such as path: only choose among what they find.';
+    end if;
+end
+$$;
+comment on function openbook.check_words is 'Raise the error that says that there is nothing to search for: nothing would be nearer to it than the rest.';
 
 create or replace function openbook.query_embedding(
     model openbook.models, words text, embedding halfvec)

@@ -97,7 +97,8 @@ declare
     likeness  double precision;
     met       jsonb;
 begin
-    perform openbook.check_request(why.k, why.mode, 0);
+    perform openbook.check_request(why.k, why.mode, 0, why.as_of);
+    perform openbook.check_words(asked.words);
     filters := array[why.filter, asked.filter, openbook.predicate_filter(why.predicate)];
     scope := openbook.scope(seen.collection, filters, asked.required, asked.excluded);
     if why.mode <> 'keyword' then

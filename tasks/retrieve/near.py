@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from tasks.records import Hit, Neighbour
-from tasks.retrieve.search import ask
+from tasks.retrieve.search import ask, storable
 
 
 def neighbours(
@@ -50,7 +50,7 @@ def more_like(
         "k": k,
         "mode": mode,
         "filter": Jsonb(dict(filter or {})),
-        "predicate": predicate,
+        "predicate": None if predicate is None else storable(predicate),
         "per_document": per_document,
         "skip": skip,
     }

@@ -56,7 +56,8 @@ def search(
     `rerank` lets the settings' reranker put the best hits in order; None: in hybrid mode, if there
     is one.
 
-    Raises Rejected for parameters that cannot be used, and Fatal when the model that serves is not
+    Raises Rejected for parameters that cannot be used, such as a query without words or a time to
+    come, and Fatal when the model that serves is not
     the one that the settings name, or the login may not name principals.
     """
     settings = settings or current()
@@ -108,8 +109,8 @@ def search(
     if log:
         milliseconds = 1000 * (time.perf_counter() - started)
         chunk_ids = [hit.chunk_id for hit in hits]
-        logged = {**asked, "k": k, "chunk_ids": chunk_ids, "milliseconds": milliseconds}
-        _write(connection, "log_search", logged, principals)
+        taken = {"chunk_ids": chunk_ids, "milliseconds": milliseconds}
+        _write(connection, "log_search", {**asked, "k": k, "skip": skip, **taken}, principals)
     return hits
 
 
@@ -134,6 +135,11 @@ def ask(
             if principals is not None:
                 act_for(connection, principals)
             return connection.execute(statement(name), asked).fetchall()
+    except (errors.UntranslatableCharacter, errors.InvalidTextRepresentation):
+        raise Rejected(
+            "the filter holds a text or number that Postgres cannot",
+            "Leave out NUL, halves of surrogate pairs, NaN and infinite numbers.",
+        ) from None
     except DataError as error:
         raise Rejected(
             error.diag.message_primary or str(error), error.diag.message_hint or ""

@@ -31,10 +31,8 @@ class Desk:
     metrics: Metrics
 
     def require_short(self, query: str) -> None:
-        """Raises Refusal for a query that is longer than anybody's question, or empty."""
+        """Raises Refusal for a query that is longer than anybody's question."""
         most = self.limits.query_characters
-        if not query.strip():
-            raise Refusal(400, "the query is empty", "Ask for something.", param="query")
         if len(query) > most:
             raise Refusal(
                 400, f"the query is longer than {most} characters", "Shorten it.", param="query"

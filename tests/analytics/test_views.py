@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -101,6 +101,50 @@ def test_a_search_is_logged_for_whom_it_was_asked(
         (login, ["public", "ana"], "warranty", "hybrid", 3, 3, [h.chunk_id for h in hits], True),
         (login, ["public"], "moss", "keyword", 10, 1, rows[1][6], True),
     ]
+
+
+def test_a_logged_search_can_be_asked_again(office: Shelf, database: Settings) -> None:
+    then = datetime.now(UTC) - timedelta(seconds=1)
+    asked = {"filter": {"format": "txt"}, "predicate": "path like 'a%'", "as_of": then}
+    search("moss", k=2, skip=3, per_document=True, settings=database, **asked)  # type: ignore[arg-type]
+    row = office.connection.execute(
+        "select filter, predicate, as_of, per_document, k, skip from analytics.search_log"
+    ).fetchone()
+    assert row == (*asked.values(), True, 2, 3)
+
+
+def test_what_an_analyst_leaves_behind_is_bounded(office: Shelf, enter: Enter) -> None:
+    ana = enter("openbook_analyst", "ana")
+    login = ana.info.user
+    office.connection.execute(
+        "insert into search_log"
+        " (login, collection, query, mode, filter, k, chunk_ids, milliseconds)"
+        " select %s, '', '', '', '{}', 1, '{}', 1 from generate_series(1, 9999)",
+        [login],
+    )
+    office.connection.execute(
+        "insert into query_embeddings (login, model_id, sha256, query, embedding)"
+        " select %s, m.id, sha256(n::text::bytea), n::text,"
+        " array_fill(0, array[m.dimensions])::vector"
+        " from models m, generate_series(1, 9999) n where m.serving",
+        [login],
+    )
+    for n in range(3):
+        ana.execute(
+            "select openbook.log_search("
+            "repeat('x', 20000), '', 'dense', to_jsonb(repeat('y', 200000)),"
+            " null, null, false, 1, 0, array_fill(1::bigint, array[2000]), 1)"
+        )
+        ana.execute(
+            "select openbook.remember_query(m.name, %s, array_fill(0, array[m.dimensions])::vector)"
+            " from openbook.models m where m.serving",
+            [f"moss {n}"],
+        )
+    counts = office.connection.execute(
+        "select count(*), max(length(query)), max(length(filter::text)),"
+        " max(cardinality(chunk_ids)), (select count(*) from query_embeddings) from search_log"
+    ).fetchone()
+    assert counts == (10_000, 10_000, 10_002 + 1, 1000, 10_000)
 
 
 def test_a_login_sees_its_own_searches_as_far_as_it_still_stands_for_them(
