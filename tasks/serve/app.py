@@ -19,6 +19,7 @@ from tasks.serve import own, page, vector_stores
 from tasks.serve.access import Doorkeeper, tokens_file
 from tasks.serve.desk import Desk
 from tasks.serve.errors import explain_errors
+from tasks.serve.heads import bounded_heads
 from tasks.serve.library import Library, Retrieval
 from tasks.serve.limits import BoundedBodies, Limits, Rate, Turns
 from tasks.serve.metrics import Measured, Metrics
@@ -105,19 +106,23 @@ def serve(
     with listener:
         shown = f"[{host}]" if ":" in host else host
         announce(f"http://{shown}:{listener.getsockname()[1]}", doorkeeper.locked)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=int(limits.seconds) + 1,
-            )
-        )
+        server = uvicorn.Server(configuration(app, limits))
         # uvicorn ends in order at these signals, and then raises them again: that is all they do.
         for ending in (signal.SIGTERM, signal.SIGINT):
             signal.signal(ending, lambda *_: None)
         server.run(sockets=[listener])
+
+
+def configuration(app: FastAPI, limits: Limits) -> uvicorn.Config:
+    """How uvicorn runs the app."""
+    return uvicorn.Config(
+        app,
+        http=bounded_heads(limits.seconds),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(limits.seconds) + 1,
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,7 +17,7 @@ from openai import OpenAI
 from tasks.retrieve.search import act_for, search
 from tasks.retrieve.why import why
 from tasks.serve.access import Doorkeeper, add_token, tokens_file
-from tasks.serve.app import create_app
+from tasks.serve.app import configuration, create_app
 from tasks.serve.library import Retrieval
 from tasks.serve.limits import Limits
 from tasks.settings import Settings
@@ -73,7 +73,7 @@ def serving(settings: Settings, limits: Limits = GENEROUS) -> Iterator[Served]:
     """A server in a thread of this process, until the block ends."""
     app = create_app(settings, RETRIEVAL, limits, Doorkeeper(tokens_file(settings)))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+        server = uvicorn.Server(configuration(app, limits))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

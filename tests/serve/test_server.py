@@ -177,6 +177,21 @@ def test_a_body_that_is_too_long_is_refused_announced_or_not(serve: Serve) -> No
     assert served.post("/search", content=parts()).status_code == 413
 
 
+@pytest.mark.parametrize("before", [b"", b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize("part", [b"", b"GET / HTTP/1.1\r\nHost:"])
+def test_a_head_that_does_not_arrive_is_not_waited_for(
+    serve: Serve, before: bytes, part: bytes
+) -> None:
+    address = serve(seconds=0.3).address.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=30) as client:
+        if before:
+            client.sendall(before)
+            assert client.recv(100_000).startswith(b"HTTP/1.1 404")
+        client.sendall(part)
+        while client.recv(100_000):  # the rest of an answer, then the end
+            pass
+
+
 def test_a_body_that_does_not_arrive_is_not_waited_for(serve: Serve) -> None:
     served = serve(seconds=0.5)
     host, port = served.address.removeprefix("http://").split(":")
