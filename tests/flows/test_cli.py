@@ -149,6 +149,14 @@ def test_search_prints_hits_with_their_places(book: Book) -> None:
     assert "sea/tides.md" in openbook("search", "spring tide").output
 
 
+def test_a_time_that_is_not_kept_or_still_to_come_is_said(book: Book) -> None:
+    before = openbook("search", "tide", "--as-of", "2001-01-01", "--json")
+    assert (json.loads(before.stdout), before.exit_code) == ([], 0)
+    assert "kept for 90 days" in before.stderr
+    to_come = openbook("search", "tide", "--as-of", "2999-01-01")
+    assert (to_come.exit_code, "still to come" in to_come.stderr) == (1, True)
+
+
 def test_search_takes_a_filter_and_refuses_what_is_none(book: Book) -> None:
     book.write("sea/tides.md", TIDES)
     book.write("land/tides.md", TIDES)
