@@ -133,7 +133,7 @@ def test_forget_takes_users_and_conversations(book: Book) -> None:
     ingest(book)
     result = openbook("forget", "--user", "x", "--conversation", "b", "--json")
     assert result.exit_code == 0
-    removed = json.loads(result.stdout)
+    removed = json.loads(result.stdout)["removed"]
     assert removed["user x"]["conversations"] == 2
     assert removed["conversation b"] == {"conversations": 1, "messages": 2, "feedback": 0}
     assert stored(book) == []
