@@ -99,8 +99,14 @@ class Page:
         return str(self.driver.find_element(By.ID, "state").text)
 
     def texts(self, selector: str) -> list[str]:
-        """The texts of what the selector finds, as they are read."""
-        return [found.text for found in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+        """The texts of what the selector finds, as they are read, all at one moment."""
+        return list(
+            self.driver.execute_script(
+                "return [...document.querySelectorAll(arguments[0])]"
+                ".map(found => found.innerText.trim())",
+                selector,
+            )
+        )
 
 
 @pytest.fixture
