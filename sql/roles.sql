@@ -51,6 +51,11 @@ declare
         'datasets', 'dataset_versions', 'dataset_examples', 'dataset_funnel', 'dataset_exclusions'];
     made       constant text[] := array['examples', 'dataset_exports'];
     written    constant text[] := array['contexts'];
+    trained    constant text[] := array[
+        'chat_models', 'gate_decisions', 'promotions', 'training_runs', 'training_files',
+        'training_events'];
+    examined   constant text[] := array['answer_evaluations', 'answer_scores', 'answers'];
+    asked_for  constant text[] := array['golden_questions', 'golden_judgements', 'answer_results'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
@@ -79,7 +84,8 @@ begin
         from (values
             ('openbook_owner', 'all', null),
             ('openbook_ingest', 'select, insert, update, delete',
-             documents || engine || said || erased || curated || made || written),
+             documents || engine || said || erased || curated || made || written || measured
+             || trained || examined || asked_for),
             ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models', 'search_log']),
@@ -91,11 +97,15 @@ begin
              ' input_tokens, output_tokens, latency_ms, chunk_ids, said_at)', array['messages']),
             ('openbook_analyst', 'select (id, conversation_id, ordinal, kind, value, given_at)',
              array['feedback']),
-            ('openbook_analyst', 'select', curated),
+            ('openbook_analyst', 'select', curated || trained || examined),
+            -- An answer to a golden question quotes what its reader may not see.
+            ('openbook_analyst', 'select (answer_evaluation_id, item, golden_question_id, chunk_ids,'
+             ' cited_ids, input_tokens, output_tokens, retrieval_ms, generation_ms)',
+             array['answer_results']),
             ('openbook_analyst', 'select (id, recipe, conversation_id, rejected_id, sha256, tokens,'
              ' turns, language, flags, personal, ordinals, chunk_ids)', array['examples']),
-            ('openbook_trainer', 'select, insert, update, delete', curated || made),
-            ('openbook_trainer', 'select', array['golden_questions']),
+            ('openbook_trainer', 'select, insert, update, delete',
+             curated || made || trained || examined || asked_for),
             ('openbook_trainer', 'select',
              documents || version || said || measured || array['models', 'runs', 'search_log']),
             ('openbook_engine', 'select', documents || engine || rights || array['models']),

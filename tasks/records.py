@@ -163,6 +163,49 @@ class Explanation:
     chunk_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """A model that answers, and where it is asked.
+
+    `name` is what people call it (a registered one's name and version); `model` is what its server
+    at `url` (None: OpenAI's) knows it by. `id` is that of openbook.chat_models, None for a model
+    that is only configured. `window` is the most tokens that it reads and writes at once.
+    """
+
+    name: str
+    model: str
+    url: str | None = None
+    id: int | None = None
+    window: int = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question was answered with, and what the answer stands on.
+
+    `outcome` is `answered`, `nothing found` (retrieval found nothing good enough), `no model` (the
+    passages themselves are the answer) or `failed` (`reason`). `passages` are the hits that the
+    model was shown, best first; `cited` are chunk ids among them, in the order of their citation;
+    `removed_citations` counts citations of something else, which are no longer in `text`. Times are
+    milliseconds, tokens the endpoint's count where it gives one.
+    """
+
+    question: str
+    text: str
+    outcome: str
+    strategy: str
+    model: ChatModel | None = None
+    passages: tuple[Hit, ...] = ()
+    cited: tuple[int, ...] = ()
+    removed_citations: int = 0
+    context_tokens: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    retrieval_ms: int = 0
+    generation_ms: int = 0
+    reason: str | None = None
+
+
 def encode_path(name: bytes) -> str:
     r"""A file name's bytes as text that Postgres can store: `\` as `\\`, non-UTF-8 as `\xNN`."""
     return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
