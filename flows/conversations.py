@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from flows.events import CONVERSATIONS_LOADED, tell
 from flows.ingest import may_pass
 from tasks.conversations.folder import pending_files
 from tasks.conversations.load import load
@@ -48,6 +49,8 @@ def ingest_conversations(folder: str, format: str | None = None) -> dict[str, An
         **{name: sum(one[name] for one in files) for name in COUNTS},
     }
     _leave_artifacts(report)
+    if report["added"] or report["grown"] or report["feedback"]:
+        tell(CONVERSATIONS_LOADED, root.name, **{name: report[name] for name in COUNTS})
     return report
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.events import DATASET_MADE, tell
 from tasks.database import connect
 from tasks.datasets.card import card
 from tasks.datasets.curate import curate as make_version
@@ -44,4 +45,6 @@ def curate(spec: str, if_due: bool = False) -> dict[str, Any]:
         description=f"{recipe.name}, version {outcome.version}",
     )
     report = outcome.as_json()
+    if outcome.created:
+        tell(DATASET_MADE, recipe.name, version=outcome.version, splits=report["splits"])
     return report if verdict is None else {**report, "trigger": asdict(verdict)}

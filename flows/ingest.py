@@ -31,6 +31,7 @@ from prefect.tasks import Task
 from psycopg import OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
 
+from flows.events import DOCUMENT_PUBLISHED, tell
 from tasks.database import connect, hold
 from tasks.embedders import Embedder, open_embedder
 from tasks.errors import Fatal, Retryable
@@ -105,6 +106,7 @@ def ingest(
                 raise
             report = finish_run(connection, run.id)
     _leave_artifacts(report)
+    _tell_published(report)
     return report.as_json()
 
 
@@ -219,6 +221,18 @@ def _leave_artifacts(report: Report) -> None:
         markdown=_rejected_markdown(report),
         description=f"Files of {report.source} that could not be used",
     )
+
+
+def _tell_published(report: Report) -> None:
+    counts = {
+        "new": report.new,
+        "changed": report.changed,
+        "renamed": report.renamed,
+        "deleted": report.deleted,
+    }
+    if any(counts.values()):
+        facts = {"embedded": report.embedded, "rejected": len(report.rejected), "usd": report.usd}
+        tell(DOCUMENT_PUBLISHED, report.source, run=report.run_id, **counts, **facts)
 
 
 def _rejected_markdown(report: Report) -> str:

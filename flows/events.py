@@ -1,0 +1,33 @@
+"""What the flows tell Prefect of the book, so that automations and people can act on it.
+
+Each event is about one thing, and its payload holds the figures. `deployments/automations.yaml`
+says what follows from which.
+"""
+
+from __future__ import annotations
+
+from prefect.events import emit_event
+
+DOCUMENT_PUBLISHED = "openbook.document.published"
+DATASET_MADE = "openbook.dataset.made"
+MODEL_PROMOTED = "openbook.model.promoted"
+CONVERSATIONS_LOADED = "openbook.conversations.loaded"
+GOLDEN_FAILED = "openbook.golden.failed"
+
+
+def tell(event: str, name: str, **facts: object) -> None:
+    """Send an event about the source, dataset, model or set of that name.
+
+    Within a run, Prefect relates the event to run, flow and deployment. `facts` are JSON values:
+    counts and names, never texts or secrets, since all who see the server's pages see them. What
+    the server does not take is logged and not raised: an event is no part of the work.
+    """
+    kind = event.split(".")[1]
+    emit_event(
+        event=event,
+        resource={
+            "prefect.resource.id": f"openbook.{kind}.{name}",
+            "prefect.resource.name": name,
+        },
+        payload=facts,
+    )
