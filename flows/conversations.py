@@ -14,6 +14,7 @@ from flows.ingest import may_pass
 from tasks.conversations.folder import pending_files
 from tasks.conversations.load import load
 from tasks.database import connect, hold
+from tasks.datasets.prepare import prepare
 from tasks.errors import Retryable
 from tasks.settings import current
 
@@ -47,6 +48,7 @@ def ingest_conversations(folder: str, format: str | None = None) -> dict[str, An
         "folder": str(root),
         "files": files,
         **{name: sum(one[name] for one in files) for name in COUNTS},
+        "prepared": prepare_examples() if files else {},
     }
     _leave_artifacts(report)
     if report["added"] or report["grown"] or report["feedback"]:
@@ -65,6 +67,19 @@ def load_files(paths: list[str], format: str | None) -> list[dict[str, Any]]:
     settings = current()
     with connect(settings, autocommit=True) as connection:
         return [load(connection, settings, Path(path), format).as_json() for path in paths]
+
+
+@task(
+    name="prepare examples",
+    retries=3,
+    retry_delay_seconds=[2, 10, 30],
+    retry_condition_fn=may_pass,
+)
+def prepare_examples() -> dict[str, int]:
+    """Make what the datasets there are will want of the conversations; how many, by dataset."""
+    settings = current()
+    with connect(settings, autocommit=True) as connection:
+        return prepare(connection, settings)
 
 
 def _leave_artifacts(report: dict[str, Any]) -> None:

@@ -46,14 +46,17 @@ def load_(paths: tuple[Path, ...], format: str | None, as_json: bool) -> None:
 
     A conversation that is known adds nothing, one that grew is brought to its later state. A line
     that cannot be used is named with the reason, the others are loaded, and the exit code is 1.
+    Examples for the datasets that there are already are made at once.
     """
     from tasks.conversations.load import load
     from tasks.database import connect
+    from tasks.datasets.prepare import prepare
 
     settings = current()
     with connect(settings, autocommit=True) as connection:
         files = [load(connection, settings, file, format).as_json() for file in _files(paths)]
-    _tell(files, as_json)
+        prepared = prepare(connection, settings)
+    _tell(files, prepared, as_json)
 
 
 @conversations.command()
@@ -69,7 +72,7 @@ def ingest(folder: Path, format: str | None, as_json: bool) -> None:
         from flows.conversations import ingest_conversations
 
         report = ingest_conversations(folder=str(folder.absolute()), format=format)
-    _tell(report["files"], as_json)
+    _tell(report["files"], report["prepared"], as_json)
 
 
 @conversations.command()
@@ -100,12 +103,12 @@ def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-def _tell(files: list[dict[str, Any]], as_json: bool) -> None:
+def _tell(files: list[dict[str, Any]], prepared: dict[str, int], as_json: bool) -> None:
     """Print what became of the files; exit with 1 if anything of them was rejected."""
     counts = ("read", "added", "grown", "unchanged", "messages", "feedback", "rejected")
     total = {name: sum(file[name] for file in files) for name in counts}
     if as_json:
-        print_json({**total, "files": files})
+        print_json({**total, "files": files, "prepared": prepared})
     else:
         for file in files:
             told = ", ".join(f"{file[name]:,} {name}" for name in counts[1:] if file[name])
@@ -116,6 +119,9 @@ def _tell(files: list[dict[str, Any]], as_json: bool) -> None:
                 click.echo(f"  … and {file['rejected'] - _SHOWN:,} lines more")
             if file["reason"] and not file["rejections"]:
                 click.echo(f"  {file['remedy']}")
+        for name, made in prepared.items():
+            if made:
+                click.echo(f"{made:,} examples made for {name}")
         if not files:
             click.echo("Nothing is new.")
     if any(file["rejected"] or file["reason"] for file in files):

@@ -15,7 +15,7 @@ from tasks.datasets.price import price
 from tasks.datasets.raft import questions, raft_draft
 from tasks.datasets.source import choose
 from tasks.datasets.spec import Spec
-from tasks.datasets.store import known_states, make_missing, store_drafts
+from tasks.datasets.store import keep_conversations, known_states, make_missing, store_drafts
 from tasks.datasets.tokens import counter
 from tasks.datasets.versions import Outcome, record
 from tasks.datasets.write import AnswerWriter
@@ -38,8 +38,7 @@ def curate(
         with connection.transaction(force_rollback=plan):
             connection.execute("set local work_mem = '64MB'")
             connection.execute("set local default_statistics_target = 10")
-            # Whoever deletes conversations waits until the version that holds them stands.
-            connection.execute("select pg_advisory_xact_lock_shared(hashtext('openbook.datasets'))")
+            keep_conversations(connection)
             return _curate(connection, spec, settings, plan)
 
 

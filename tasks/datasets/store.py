@@ -27,6 +27,11 @@ MEDIA = "draft: a message holds more than text"
 State = tuple[int, bytes]
 
 
+def keep_conversations(connection: Connection) -> None:
+    """Let whoever deletes conversations wait until this transaction ends."""
+    connection.execute("select pg_advisory_xact_lock_shared(hashtext('openbook.datasets'))")
+
+
 def make_missing(
     connection: Connection, recipe: Recipe, settings: Settings | None, corrections: bool
 ) -> int:

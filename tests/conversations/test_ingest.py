@@ -166,3 +166,15 @@ def test_maintenance_forgets_conversations_past_their_time(
     settings.current.cache_clear()
     assert openbook("maintain", "--json").exit_code == 0
     assert len(stored(book)) == 2
+
+
+def test_what_is_loaded_is_made_ready_for_the_datasets_there_are(book: Book) -> None:
+    spec = book.drop.parent / "spec.yaml"
+    spec.write_text("name: support\nkind: sft\nquality: {min_tokens: 1}\n")
+    book.write("a.jsonl", lines(chat("Hello", "Hi", id="a")))
+    assert ingest(book)["prepared"] == {}
+    assert openbook("curate", str(spec)).exit_code == 0
+    file = book.write("b.jsonl", lines(chat("Hello", "Hi", id="b"), chat("Bye", "Bye", id="c")))
+    assert ingest(book)["prepared"] == {"support": 2}
+    told = openbook("conversations", "load", str(file), "--json")
+    assert json.loads(told.stdout)["prepared"] == {"support": 0}
