@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tasks.ingest.plan import Plan
     from tasks.ingest.runs import Source
     from tasks.records import Explanation, Hit, Neighbour
-    from tasks.upkeep.models import Model
     from tasks.upkeep.principals import Login
 
 _REJECTED_SHOWN = 20
@@ -173,17 +172,6 @@ def logins(found: Sequence[Login]) -> None:
         columns = (one.roles, one.principals, one.collections)
         table.add_row(escape(one.login), *(escape(", ".join(names)) for names in columns))
     console.print(table if found else "No login has a role of Openbook's.")
-
-
-def models(found: Sequence[Model]) -> None:
-    """The embedding models, and how much of the readable text each has covered."""
-    table = Table("model", "dimensions", "covered", "search uses it", box=None)
-    for model in found:
-        covered = f"{model.covered:,} of {model.texts:,}"
-        table.add_row(
-            escape(model.name), f"{model.dimensions}", covered, "yes" if model.serving else "no"
-        )
-    console.print(table)
 
 
 def status(values: dict[str, Any]) -> None:

@@ -53,13 +53,15 @@ declare
     written    constant text[] := array['contexts'];
     trained    constant text[] := array[
         'chat_models', 'gate_decisions', 'promotions', 'training_runs', 'training_files',
-        'training_events'];
+        'training_events', 'retrain_cycles'];
     examined   constant text[] := array['answer_evaluations', 'answer_scores', 'answers'];
     asked_for  constant text[] := array['golden_questions', 'golden_judgements', 'answer_results'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
         'my_principals', 'my_collections', 'known_embedding', 'remember_query', 'log_search'];
+    promoting  constant text[] := array[
+        'promote_model', 'rollback_model', 'change_serving', 'check_promotable', 'chat_model_name'];
     naming     constant text[] := array['act_for', 'session_is', 'transaction_stamp'];
     command    text;
 begin
@@ -125,7 +127,7 @@ begin
         from (values
             ('openbook_owner', null), ('openbook_ingest', null), ('openbook_engine', null),
             ('openbook_search', searching || naming), ('openbook_analyst', searching),
-            ('openbook_trainer', searching || array['split_of'])
+            ('openbook_trainer', searching || promoting || array['split_of'])
         ) as r (role, functions)
         join pg_roles g on g.rolname = r.role
         join pg_proc f on f.pronamespace = 'openbook'::regnamespace

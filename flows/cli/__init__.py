@@ -4,7 +4,17 @@ Exit codes: 0 done, 1 something was rejected or failed (and is named), 2 wrong u
 loaded by the command that needs them, so that `openbook search` answers at once.
 """
 
-from flows.cli import books, conversations, datasets, evaluate, rights, search, serve, upkeep
+from flows.cli import (
+    books,
+    conversations,
+    datasets,
+    evaluate,
+    models,
+    rights,
+    search,
+    serve,
+    upkeep,
+)
 from flows.cli.group import main
 
 __all__ = [
@@ -13,6 +23,7 @@ __all__ = [
     "datasets",
     "evaluate",
     "main",
+    "models",
     "rights",
     "search",
     "serve",

@@ -1,4 +1,4 @@
-"""Commands that keep the book: forget, verify, maintain, reembed, models, sql, migrate, down."""
+"""Commands that keep the book: forget, verify, maintain, reembed, sql, migrate, down."""
 
 from __future__ import annotations
 
@@ -180,62 +180,6 @@ def reembed(
         )
     if outcome["lacking"]:
         sys.exit(FAILED)
-
-
-@main.group(invoke_without_command=True)
-@as_json
-@click.pass_context
-def models(ctx: click.Context, as_json: bool) -> None:
-    """List the embedding models, and how much of the readable text each has covered."""
-    if ctx.invoked_subcommand:
-        return
-    from dataclasses import asdict
-
-    from flows import show
-    from tasks.database import connect
-    from tasks.upkeep.models import models as all_models
-
-    with connect(current()) as connection:
-        found = all_models(connection)
-    if as_json:
-        print_json([asdict(model) for model in found])
-    else:
-        show.models(found)
-
-
-@models.command()
-@click.argument("name")
-@as_json
-def activate(name: str, as_json: bool) -> None:
-    """Let search use the model NAME; refused while it lacks a readable text."""
-    from tasks.database import connect
-    from tasks.upkeep.models import activate as switch
-
-    with connect(current()) as connection:
-        switch(connection, name)
-    if as_json:
-        print_json({"model": name, "serving": True})
-    else:
-        click.echo(f"Search uses {name} now; set OPENBOOK_EMBEDDER to it for ingest and search.")
-
-
-@models.command()
-@click.argument("name")
-@as_json
-def drop(name: str, as_json: bool) -> None:
-    """Drop all vectors of the model NAME, which search does not use.
-
-    Maintenance does so by itself when it has been retired for as long as the past is kept.
-    """
-    from tasks.database import connect
-    from tasks.upkeep.indexes import drop_model
-
-    with connect(current()) as connection:
-        gone = drop_model(connection, name)
-    if as_json:
-        print_json({"model": name, "dropped": gone})
-    else:
-        click.echo(f"{name}: {gone:,} vectors dropped")
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

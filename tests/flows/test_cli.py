@@ -248,7 +248,7 @@ def test_the_other_commands_answer_programs_too(book: Book) -> None:
     book.write("tides.md", TIDES)
     book.ingest()
     assert [source["root"] for source in as_json("sources")] == [str(book.drop)]
-    assert as_json("models")[0]["covered"] == 2
+    assert as_json("models")["embedding"][0]["covered"] == 2
     assert as_json("verify") == {"mended": {}, "failed": [], "found": {}}
     assert as_json("migrate", "--check") == {"pending": []}
     assert as_json("migrate")["applied"] == []

@@ -1,0 +1,152 @@
+"""Commands about models: models, promote, rollback."""
+
+from __future__ import annotations
+
+import click
+
+from flows.cli.group import as_json, main, print_json
+from tasks.settings import current
+
+
+@main.group(invoke_without_command=True)
+@as_json
+@click.pass_context
+def models(ctx: click.Context, as_json: bool) -> None:
+    """List the models that search and answers use: embedding models, and those that answer.
+
+    Of an embedding model: how much of the readable text it has covered. Of one that answers: its
+    stage, and what it was trained on. The configured one (OPENBOOK_ANSWER_MODEL) answers while
+    none of the registry serves.
+    """
+    if ctx.invoked_subcommand:
+        return
+    from dataclasses import asdict
+
+    from flows import show_models
+    from tasks.database import connect
+    from tasks.training.registry import chat_models
+    from tasks.upkeep.models import models as all_models
+
+    with connect(current()) as connection:
+        embedding, answering = all_models(connection), chat_models(connection)
+    configured = current().answer_model
+    if as_json:
+        print_json(
+            {
+                "embedding": [asdict(model) for model in embedding],
+                "chat": [model.as_json() for model in answering],
+                "configured": configured,
+            }
+        )
+    else:
+        show_models.models(embedding)
+        show_models.chat_models(answering, configured)
+
+
+@models.command()
+@click.argument("name")
+@as_json
+def activate(name: str, as_json: bool) -> None:
+    """Let search use the model NAME; refused while it lacks a readable text."""
+    from tasks.database import connect
+    from tasks.upkeep.models import activate as switch
+
+    with connect(current()) as connection:
+        switch(connection, name)
+    if as_json:
+        print_json({"model": name, "serving": True})
+    else:
+        click.echo(f"Search uses {name} now; set OPENBOOK_EMBEDDER to it for ingest and search.")
+
+
+@models.command()
+@click.argument("name")
+@as_json
+def drop(name: str, as_json: bool) -> None:
+    """Drop all vectors of the model NAME, which search does not use.
+
+    Maintenance does so by itself when it has been retired for as long as the past is kept.
+    """
+    from tasks.database import connect
+    from tasks.upkeep.indexes import drop_model
+
+    with connect(current()) as connection:
+        gone = drop_model(connection, name)
+    if as_json:
+        print_json({"model": name, "dropped": gone})
+    else:
+        click.echo(f"{name}: {gone:,} vectors dropped")
+
+
+@models.command("register")
+@click.argument("name")
+@click.option("--model", required=True, help="What its server calls it.")
+@click.option("--url", help="Its server's base URL; without it, OPENBOOK_ANSWER_URL.")
+@click.option("--base", help="The model that it was trained from; without it, it is its own base.")
+@as_json
+def register_model(name: str, model: str, url: str | None, base: str | None, as_json: bool) -> None:
+    """Bring a model that is served elsewhere into the registry, as the next version of NAME.
+
+    With NAME@VERSION: say where a registered model is served now, such as an adapter that was
+    trained here and then given to vLLM.
+    """
+    from tasks.database import connect
+    from tasks.training.registry import Candidate, find_model, place, register
+
+    with connect(current()) as connection:
+        if "@" in name:
+            if base is not None:
+                raise click.UsageError("--base is for a new model; NAME@VERSION has its own.")
+            registered = place(connection, find_model(connection, name), model, url)
+        else:
+            registered = register(
+                connection,
+                Candidate(name, base or model, endpoint_model=model, endpoint_url=url),
+            )
+    if as_json:
+        print_json(registered.as_json())
+    else:
+        click.echo(f"{registered.called}: {registered.stage}, asked as {model}")
+
+
+@main.command()
+@click.argument("model")
+@click.option("--reason", help="Why, for the record.")
+@as_json
+def promote(model: str, reason: str | None, as_json: bool) -> None:
+    """Let MODEL (NAME, or NAME@VERSION) answer from now on, in place of the one that does.
+
+    Refused for a model that is tainted, altered, not served, or shut down by its provider.
+    """
+    from tasks.database import connect
+    from tasks.training.registry import find_model, serving
+    from tasks.training.registry import promote as change
+
+    with connect(current()) as connection:
+        chosen, before = find_model(connection, model), serving(connection)
+        change(connection, chosen, before.id if before else None, reason=reason)
+    _tell(chosen.called, before.called if before else None, as_json)
+
+
+@main.command()
+@click.option("--reason", help="Why, for the record.")
+@as_json
+def rollback(reason: str | None, as_json: bool) -> None:
+    """Let the model answer again that did before the present one was promoted."""
+    from tasks.database import connect
+    from tasks.training.registry import rollback as change
+    from tasks.training.registry import serving
+
+    with connect(current()) as connection:
+        before = serving(connection)
+        change(connection, before.id if before else None, reason=reason)
+        now = serving(connection)
+    _tell(now.called if now else None, before.called if before else None, as_json)
+
+
+def _tell(now: str | None, before: str | None, as_json: bool) -> None:
+    if as_json:
+        print_json({"serving": now, "previous": before})
+        return
+    configured = f"the configured model ({current().answer_model or 'none is set'})"
+    click.echo(f"{now or configured} answers now, in place of {before or configured}")
