@@ -117,11 +117,12 @@ begin
         join pg_class t on t.relnamespace = 'openbook'::regnamespace and t.relkind in ('r', 'p')
             and (t.relname = any (r.tables)) is not false
         union all
-        -- A load numbers its conversations before it copies them.
-        select format('grant usage on sequence openbook.conversations_id_seq to %I', g.rolname)
-        from pg_roles g
+        -- A load numbers its conversations before it copies them; a message takes a provisional place.
+        select format('grant usage on sequence %s to %I', s.oid::regclass, g.rolname)
+        from pg_roles g, pg_class s
         where g.rolname in ('openbook_owner', 'openbook_ingest')
-          and to_regclass('openbook.conversations_id_seq') is not null
+          and s.relnamespace = 'openbook'::regnamespace
+          and s.relname in ('conversations_id_seq', 'message_places')
         union all
         select format('grant execute on function %s to %I', f.oid::regprocedure, r.role)
         from (values

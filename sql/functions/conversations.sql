@@ -1,57 +1,64 @@
 -- Conversations: what keeps their three tables in step, whoever writes them.
 
-create or replace function openbook.number_message() returns trigger
-language plpgsql
-set search_path = openbook, public, pg_temp
-as $$
-begin
-    -- The conversation's lock makes writers of one conversation take their numbers in turn.
-    perform from conversations c where c.id = new.conversation_id for no key update;
-    select coalesce(max(m.ordinal), 0) + 1 into new.ordinal
-    from messages m
-    where m.conversation_id = new.conversation_id;
-    return new;
-end
-$$;
-comment on function openbook.number_message is 'Trigger: a message without an ordinal is its conversation''s next.';
-
-create or replace trigger number_message
-before insert on openbook.messages
-for each row when (new.ordinal is null)
-execute function openbook.number_message();
-
 create or replace function openbook.touch_conversations() returns trigger
 language plpgsql
 set search_path = openbook, public, pg_temp
 as $$
-declare
-    orphan  bigint;
 begin
     update conversations c
     set changed_at = clock_timestamp(), content_hash = null
     where c.id in (select t.conversation_id from touched t);
-
-    if tg_op <> 'DELETE' then
-        select t.conversation_id into orphan
-        from touched t
-        where not exists (select from conversations c where c.id = t.conversation_id)
-        limit 1;
-        if found then
-            raise foreign_key_violation using
-                message = format('there is no conversation %s', orphan),
-                hint = 'Insert the conversation before its messages.';
-        end if;
-    end if;
     return null;
 end
 $$;
-comment on function openbook.touch_conversations is 'Trigger: a conversation whose messages changed says so, and a message has a conversation. Loaders, which write both, set openbook.loading to on and are not asked.';
+comment on function openbook.touch_conversations is 'Trigger: a conversation whose messages changed says so. Loaders, which write both, set openbook.loading to on and are not asked.';
+
+create or replace function openbook.receive_messages() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+set openbook.loading = 'on'  -- its own numbering is no change of a message
+as $$
+declare
+    provisional  constant integer := 1000000000;
+    orphan       bigint;
+begin
+    -- The conversation's lock makes writers of one conversation take their numbers in turn.
+    update conversations c
+    set changed_at = clock_timestamp(), content_hash = null
+    where c.id in (select t.conversation_id from touched t);
+
+    select t.conversation_id into orphan
+    from touched t
+    where not exists (select from conversations c where c.id = t.conversation_id)
+    limit 1;
+    if found then
+        raise foreign_key_violation using
+            message = format('there is no conversation %s', orphan),
+            hint = 'Insert the conversation before its messages.';
+    end if;
+
+    update messages m
+    set ordinal = p.ordinal
+    from (
+        select t.conversation_id, t.ordinal as given,
+               row_number() over (partition by t.conversation_id order by t.ordinal)
+               + coalesce((
+                   select max(o.ordinal)
+                   from messages o
+                   where o.conversation_id = t.conversation_id and o.ordinal <= provisional), 0) as ordinal
+        from touched t
+        where t.ordinal > provisional) p
+    where m.conversation_id = p.conversation_id and m.ordinal = p.given;
+    return null;
+end
+$$;
+comment on function openbook.receive_messages is 'Trigger: a message has a conversation, which says that it changed; one without an ordinal is the next. Loaders, which write both tables, set openbook.loading to on and are not asked.';
 
 create or replace trigger touch_conversations_insert
 after insert on openbook.messages
 referencing new table as touched
 for each statement when (current_setting('openbook.loading', true) is distinct from 'on')
-execute function openbook.touch_conversations();
+execute function openbook.receive_messages();
 
 create or replace trigger touch_conversations_update
 after update on openbook.messages

@@ -14,28 +14,31 @@ CONVERSATION_COLUMNS = (
     "external_id", "user_pseudonym", "tenant_pseudonym", "model", "started_at", "ended_at", "tags",
     "tools", "metadata", "identity_hash", "content_hash",
 )  # fmt: skip
+SPOKEN_COLUMNS = ("ordinal", "role", "content", "tool_calls", "tool_call_id")
+"""All that nearly every message has; a COPY of these alone costs half of one of all columns."""
 MESSAGE_COLUMNS = (
-    "ordinal", "role", "content", "parts", "tool_calls", "tool_call_id", "name", "weight",
-    "external_id", "model", "input_tokens", "output_tokens", "latency_ms", "chunk_ids", "metadata",
-    "said_at",
+    *SPOKEN_COLUMNS, "parts", "name", "weight", "external_id", "model", "input_tokens",
+    "output_tokens", "latency_ms", "chunk_ids", "metadata", "said_at",
 )  # fmt: skip
 _INSTRUCTING = ("system", "developer")
 _NULL = "\\N"
-_ONLY_TEXT = (None,) * 13
-"""parts to said_at: what a message may have beside its role and content."""
-_NO_MEASURES = _ONLY_TEXT[5:]
-_PLAIN_END = "\t\\N" * 5
-_UNMEASURED = "\t\\N" * 8
+_ONLY_SPOKEN = (None,) * (len(MESSAGE_COLUMNS) - len(SPOKEN_COLUMNS))
+_NO_CALL = "\t\\N\t\\N"
+_NO_HOW = "\t\\N\t\\N\t\\N"
 
 
 @dataclass(slots=True)
 class Encoded:
-    """One conversation as rows in COPY's text format, each without the conversation's id."""
+    """One conversation as rows in COPY's text format, each without the conversation's id.
+
+    `spoken` are messages that have no more than SPOKEN_COLUMNS, `full` the others.
+    """
 
     identity: bytes
     content: bytes
     row: str
-    messages: list[str]
+    spoken: list[str]
+    full: list[str] = field(default_factory=list)
     feedback: list[Json] = field(default_factory=list)
 
 
@@ -48,16 +51,23 @@ def encode(conversation: Conversation, pseudonyms: Pseudonyms) -> Encoded:
     """
     messages = conversation.messages
     said: list[str] = []
-    rows: list[str] = []
+    spoken: list[str] = []
+    full: list[str] = []
     for ordinal, message in enumerate(messages, start=1):
-        if message[2:] == _ONLY_TEXT:  # nearly all
-            what = f"{ordinal}\t{message[0]}\t{_text(message[1])}{_PLAIN_END}"
-            row = what + _UNMEASURED
+        role, text, calls, answers = message[:4]
+        what = f"{ordinal}\t{role}\t{_text(text)}"
+        if calls is None and answers is None:
+            what += _NO_CALL
         else:
-            what = _said(ordinal, message)
-            row = what + (_UNMEASURED if message[7:] == _NO_MEASURES else _measures(message))
+            what += f"\t{_json(calls)}\t{_text(answers)}"
+        if message[4:] == _ONLY_SPOKEN:  # nearly all
+            spoken.append(what)
+        else:
+            how = _how(message)
+            full.append(what + how + _measures(message))
+            if how != _NO_HOW:
+                what += how
         said.append(what)
-        rows.append(row)
     content = pseudonyms.hash("\n".join(said).encode(), b"content")
     identity = content
     if conversation.external_id is not None:
@@ -84,17 +94,13 @@ def encode(conversation: Conversation, pseudonyms: Pseudonyms) -> Encoded:
         for one in conversation.feedback
         if one.ordinal is None or one.ordinal <= len(conversation.messages)
     ]
-    return Encoded(identity, content, row, rows, feedback)
+    return Encoded(identity, content, row, spoken, full, feedback)
 
 
-def _said(ordinal: int, message: Message) -> str:
-    """The columns that say what was said; the content's hash is made of them."""
+def _how(message: Message) -> str:
+    """The other columns that what was said is told apart by."""
     weight = _NULL if message.weight is None else str(message.weight)
-    return (
-        f"{ordinal}\t{message.role}\t{_text(message.content)}\t{_json(message.parts)}"
-        f"\t{_json(message.tool_calls)}\t{_text(message.tool_call_id)}\t{_text(message.name)}"
-        f"\t{weight}"
-    )
+    return f"\t{_json(message.parts)}\t{_text(message.name)}\t{weight}"
 
 
 def _measures(message: Message) -> str:
@@ -111,9 +117,10 @@ def _measures(message: Message) -> str:
 def _text(value: str | None) -> str:
     if value is None:
         return _NULL
-    return (
-        value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    )
+    if "\\" in value or "\n" in value or "\t" in value or "\r" in value:
+        value = value.replace("\\", "\\\\").replace("\n", "\\n")
+        return value.replace("\t", "\\t").replace("\r", "\\r")
+    return value
 
 
 def _json(value: Any) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from tasks.conversations.encode import CONVERSATION_COLUMNS, MESSAGE_COLUMNS, Encoded
+from tasks.conversations.encode import (
+    CONVERSATION_COLUMNS,
+    MESSAGE_COLUMNS,
+    SPOKEN_COLUMNS,
+    Encoded,
+)
 from tasks.database import query
 
 _LOCK = 0x636F6E7665727361  # "conversa"
@@ -53,7 +58,9 @@ def store(
         head = f"{format}\t{_null(load_file_id)}"
         _copy(connection, "openbook", ("conversations", "messages"), fresh, head)
         done = Stored(
-            read=len(batch), added=len(fresh), messages=sum(len(one.messages) for _, one in fresh)
+            read=len(batch),
+            added=len(fresh),
+            messages=sum(len(one.spoken) + len(one.full) for _, one in fresh),
         )
         if changed:
             cursor.execute(query("conversations_incoming"))
@@ -89,28 +96,31 @@ def _copy(
     connection: Connection,
     schema: str,
     tables: tuple[str, str],
-    conversations: Iterable[tuple[int, Encoded]],
+    conversations: Sequence[tuple[int, Encoded]],
     head: str,
 ) -> None:
     """Copy conversations, then their messages, into two tables of that schema."""
-    conversations = list(conversations)
-    if not conversations:
+    named, said = tables
+    heads = ("id", "format", "load_file_id", *CONVERSATION_COLUMNS)
+    rows = [f"{id}\t{head}\t{one.row}" for id, one in conversations]
+    _copy_rows(connection, Identifier(schema, named), heads, rows)
+    spoken = ("conversation_id", *SPOKEN_COLUMNS)
+    rows = [f"{id}\t" + f"\n{id}\t".join(one.spoken) for id, one in conversations if one.spoken]
+    _copy_rows(connection, Identifier(schema, said), spoken, rows)
+    full = ("conversation_id", *MESSAGE_COLUMNS)
+    rows = [f"{id}\t" + f"\n{id}\t".join(one.full) for id, one in conversations if one.full]
+    _copy_rows(connection, Identifier(schema, said), full, rows)
+
+
+def _copy_rows(
+    connection: Connection, table: Identifier, columns: Sequence[str], rows: Sequence[str]
+) -> None:
+    if not rows:
         return
-    columns = (
-        ("id", "format", "load_file_id", *CONVERSATION_COLUMNS),
-        ("conversation_id", *MESSAGE_COLUMNS),
-    )
-    rows = (
-        "".join([f"{id}\t{head}\t{one.row}\n" for id, one in conversations]),
-        "".join([f"{id}\t" + f"\n{id}\t".join(one.messages) + "\n" for id, one in conversations]),
-    )
-    with connection.cursor() as cursor:
-        for table, names, text in zip(tables, columns, rows, strict=True):
-            statement = SQL("copy {} ({}) from stdin").format(
-                Identifier(schema, table), SQL(", ").join(map(Identifier, names))
-            )
-            with cursor.copy(statement) as copy:
-                copy.write(text.encode())
+    names = SQL(", ").join(map(Identifier, columns))
+    statement = SQL("copy {} ({}) from stdin").format(table, names)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(("\n".join(rows) + "\n").encode())
 
 
 def _null(value: int | None) -> str:

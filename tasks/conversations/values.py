@@ -14,9 +14,9 @@ class Message(NamedTuple):
 
     role: str
     content: str | None
-    parts: list[Any] | None = None
     tool_calls: list[Json] | None = None
     tool_call_id: str | None = None
+    parts: list[Any] | None = None
     name: str | None = None
     weight: int | None = None
     external_id: str | None = None

@@ -23,6 +23,23 @@ def test_messages_take_their_places_in_order(connection: psycopg.Connection) -> 
     assert after > before
 
 
+def test_messages_of_one_statement_take_their_places_behind_the_others(
+    connection: psycopg.Connection,
+) -> None:
+    for name in ("a", "b"):
+        connection.execute("insert into conversations (external_id) values (%s)", [name])
+    connection.execute(
+        "insert into messages (conversation_id, ordinal, role, content) values (1, 3, 'user', 'c')"
+    )
+    connection.execute(
+        "insert into messages (conversation_id, role, content) values"
+        " (2, 'user', 'x'), (1, 'assistant', 'd'), (2, 'assistant', 'y'), (1, 'user', 'e')"
+    )
+    assert connection.execute(
+        "select conversation_id, ordinal, content from messages order by 1, 2"
+    ).fetchall() == [(1, 3, "c"), (1, 4, "d"), (1, 5, "e"), (2, 1, "x"), (2, 2, "y")]
+
+
 @pytest.mark.parametrize("change", ["update messages set content = 'Hey'", "delete from messages"])
 def test_a_change_by_hand_is_seen_on_the_conversation(
     connection: psycopg.Connection, change: str

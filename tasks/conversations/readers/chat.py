@@ -123,10 +123,13 @@ def read_messages(raw: Sequence[Any]) -> tuple[list[Message], list[Feedback]]:
     messages: list[Message] = []
     feedback: list[Feedback] = []
     for one in raw:
-        if type(one) is dict and len(one) == 2:  # nearly all
-            role, content = one.get("role"), one.get("content")
-            if role in _PLAIN_ROLES and type(content) is str:
+        if type(one) is dict and type(content := one.get("content")) is str:
+            role = one.get("role")
+            if len(one) == 2 and role in _PLAIN_ROLES:  # nearly all
                 messages.append(Message(role, content))
+                continue
+            if len(one) == 3 and role == "tool" and type(one.get("tool_call_id")) is str:
+                messages.append(Message(role, content, None, one["tool_call_id"]))
                 continue
         ordinal = len(messages) + 1
         messages.append(read_message(one, ordinal))
@@ -157,9 +160,9 @@ def read_message(one: Any, ordinal: int) -> Message:
     spoken = (
         role,
         content,
-        parts,
         calls,
         answers if isinstance(answers, str) and role == "tool" else None,
+        parts,
         name if isinstance(name, str) else None,
         None if weight is None else int(weight),
     )

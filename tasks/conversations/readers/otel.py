@@ -190,8 +190,8 @@ def _from_parts(one: Json, ordinal: int) -> list[Message]:
         Message(
             role,
             "\n\n".join(texts) if texts else None,
-            given if others else None,
             calls or None,
+            parts=given if others else None,
             metadata=metadata or None,
         ),
     ]

@@ -117,7 +117,7 @@ def read_items(items: Any, said: datetime | None) -> list[Message]:
             refusal = _refusal(item)
             if refusal is not None:
                 held["refusal"], parts = refusal, None
-            messages.append(Message(role, text, parts, metadata=held or None, said_at=said))
+            messages.append(Message(role, text, parts=parts, metadata=held or None, said_at=said))
             held = {}
         elif kind in ("function_call", "custom_tool_call"):
             arguments = item.get("arguments", item.get("input"))
