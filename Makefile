@@ -1,5 +1,5 @@
 # quickstart: everything set up and the main job run.  test: everything checked.
-.PHONY: quickstart install test lint faults bench lock
+.PHONY: quickstart install deploy test lint faults bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,6 +12,10 @@ quickstart: $(CORE)
 	@sh deployments/sample/quickstart.sh $(BIN)/openbook
 
 install: $(CORE)
+
+# Every flow with its schedule, on Prefect's configured server or the one of OPENBOOK_HOME.
+deploy: $(CORE)
+	@$(BIN)/openbook deploy
 
 # The constraints list every package that is needed and no other (README, "Installed size"), so pip
 # resolves nothing.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from pydantic import Field
 
 from flows.events import CONVERSATIONS_LOADED, tell
 from flows.ingest import may_pass
@@ -23,7 +24,9 @@ _SHOWN = 100
 
 
 @flow(name="conversations", flow_run_name="conversations {folder}")
-def ingest_conversations(folder: str, format: str | None = None) -> dict[str, Any]:
+def ingest_conversations(
+    folder: Annotated[str, Field(min_length=1)], format: str | None = None
+) -> dict[str, Any]:
     """Load the files of a folder that are new or changed, and report what was done.
 
     Args:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
 
 from flows.events import DATASET_MADE, tell
 from tasks.database import connect
@@ -21,7 +22,7 @@ from tasks.settings import current
 
 
 @flow(name="curate", flow_run_name="curate {spec}")
-def curate(spec: str, if_due: bool = False) -> dict[str, Any]:
+def curate(spec: Annotated[str, Field(min_length=1)], if_due: bool = False) -> dict[str, Any]:
     """Make a version of the dataset that a spec describes, unless the newest one is just that.
 
     Args:

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -30,6 +30,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 from psycopg import OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
+from pydantic import Field
 
 from flows.events import DOCUMENT_PUBLISHED, tell
 from tasks.database import connect, hold
@@ -64,7 +65,7 @@ _GRACE_SECONDS = 3.0
     task_runner=ThreadPoolTaskRunner[Any](max_workers=_BATCHES_AT_ONCE),  # type: ignore[arg-type]
 )
 def ingest(
-    folder: str,
+    folder: Annotated[str, Field(min_length=1)],
     collection: str | None = None,
     language: str | None = None,
     readers: list[str] | None = None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from psycopg import Connection
+from pydantic import Field
 
 from flows.differences import differences
 from flows.ingest import ingest, may_pass
@@ -46,7 +47,10 @@ _INDEXES_SHOWN = 20
 
 
 @flow(name="maintain", flow_run_name="maintain")
-def maintain(retention_days: float | None = None, grace_days: float = 1.0) -> dict[str, Any]:
+def maintain(
+    retention_days: Annotated[float | None, Field(ge=0)] = None,
+    grace_days: Annotated[float, Field(ge=0)] = 1.0,
+) -> dict[str, Any]:
     """Sweep what is past its time, verify the book and mend what differs, rebuild bloated indexes.
 
     Args:

@@ -7,11 +7,12 @@ dies is carried on by the next one: what was bought is there.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from pydantic import Field
 
 from flows.ingest import may_pass
 from tasks.database import connect, hold
@@ -25,7 +26,10 @@ _TEXTS_AT_ONCE = 1024
 
 
 @flow(name="reembed", flow_run_name="reembed")
-def reembed(max_usd: float | None = None, tokens_per_minute: float | None = None) -> dict[str, Any]:
+def reembed(
+    max_usd: Annotated[float | None, Field(ge=0)] = None,
+    tokens_per_minute: Annotated[float | None, Field(gt=0)] = None,
+) -> dict[str, Any]:
     """Embed every readable text with the configured model, beside the one that serves.
 
     Args:

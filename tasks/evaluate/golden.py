@@ -82,6 +82,11 @@ def store_golden(
         )
 
 
+def golden_sets(connection: Connection) -> list[str]:
+    """The names of the golden sets that have questions."""
+    return [name for (name,) in connection.execute(query("golden_sets")).fetchall()]
+
+
 def golden_set(connection: Connection, name: str) -> Exam:
     """The golden set of that name.
 
