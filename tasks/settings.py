@@ -69,6 +69,10 @@ class Settings:
     """Its endpoint's base URL; unset: OpenAI's own."""
     answer_key: str | None = field(default=None, repr=False)
     """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
+    train_url: str | None = None
+    """The base URL of a provider that trains, for the backend `openai`; unset: OpenAI's own."""
+    train_key: str | None = field(default=None, repr=False)
+    """The provider's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     retention_days: float = 90.0
     """How long what readers no longer see stays searchable as of a past time."""
     pseudonym_key: str | None = field(default=None, repr=False)
@@ -96,6 +100,8 @@ class Settings:
             given.setdefault("context_key", environ.get("OPENAI_API_KEY") or None)
         if "answer_url" not in given:
             given.setdefault("answer_key", environ.get("OPENAI_API_KEY") or None)
+        if "train_url" not in given:
+            given.setdefault("train_key", environ.get("OPENAI_API_KEY") or None)
         settings = cls(**given)  # type: ignore[arg-type]
         least = _LEAST_CHUNK_TOKENS * (2 if settings.context_model else 1)
         if settings.chunk_tokens < least:
@@ -176,6 +182,8 @@ _CONVERTERS = {
     "answer_model": _text,
     "answer_url": _text,
     "answer_key": _text,
+    "train_url": _text,
+    "train_key": _text,
     "retention_days": _number,
     "pseudonym_key": _text,
     "conversation_days": _number,

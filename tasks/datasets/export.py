@@ -69,6 +69,8 @@ def export(
         "tokens": version["tokens"],
         "tokenizer": version["tokenizer"],
         "tokens_exact": version["tokens_exact"],
+        "epochs": version["epochs"],
+        "usd": None if version["usd"] is None else float(version["usd"]),
         "files": files,
         "problems": [
             f"{one['file']}: {fault}"

@@ -46,7 +46,8 @@ class Prepared:
 
     `tokens` are those of the training file, once over; `trained_tokens` those of them that the loss
     is taken of, the stop token included: never 0. `too_long` examples do not fit the sequence
-    length and are left out. `price_usd` is an estimate for all epochs; 0 for what runs here.
+    length and are left out. `price_usd` is an estimate for all epochs: 0 for what runs here, None
+    where the provider's price is not known.
     """
 
     job: TrainingJob
@@ -54,7 +55,7 @@ class Prepared:
     tokens: int
     trained_tokens: int
     too_long: int = 0
-    price_usd: float = 0.0
+    price_usd: float | None = 0.0
     warnings: tuple[str, ...] = ()
 
 

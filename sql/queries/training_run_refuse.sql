@@ -1,0 +1,4 @@
+update openbook.training_runs
+set state = 'failed', reason = %(reason)s, remedy = %(remedy)s,
+    changed_at = clock_timestamp(), finished_at = clock_timestamp()
+where id = %(run)s and job_id is null
