@@ -30,3 +30,14 @@ create table if not exists openbook.schema_definitions (
 );
 comment on table openbook.schema_definitions is 'One row: which functions, views and roles of sql/ were applied last.';
 comment on column openbook.schema_definitions.sha256 is 'Of the names and texts of all their files.';
+
+create table if not exists openbook.definitions (
+    type      text not null,
+    identity  text not null,
+    name      text not null,
+    primary key (type, identity)
+);
+comment on table openbook.definitions is 'One row a function, view or trigger that the files of sql/ defined here: what they define no more is dropped by this list, so that nothing which users made is.';
+comment on column openbook.definitions.type is 'As in `drop …`: function, view, trigger.';
+comment on column openbook.definitions.identity is 'As pg_identify_object writes it: a function with the types of its parameters.';
+comment on column openbook.definitions.name is 'With its schema and without parameters.';

@@ -39,9 +39,6 @@ as $$
 $$;
 comment on function openbook.remember_query is 'Keep the query''s vector for the login, if the model still serves: of texts up to 10,000 characters, and of an analyst''s own login up to 10,000, until they expire.';
 
-drop function if exists openbook.log_search( -- it had fewer parameters
-    text, text, text, jsonb, integer, bigint[], double precision);
-
 create or replace function openbook.log_search(
     query text, collection text, mode text, filter jsonb, predicate text, as_of timestamptz,
     per_document boolean, k integer, skip integer, chunk_ids bigint[], milliseconds double precision)

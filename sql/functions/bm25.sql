@@ -5,9 +5,6 @@
 -- Blocks only say which passages can be among the best. Their weights were computed with the mean
 -- length of their time; by the share that it has moved since, a weight may be off, and no more.
 
-drop function if exists openbook.bm25_weight( -- it had fewer parameters
-    double precision, integer, double precision);
-
 create or replace function openbook.bm25_weight(
     count double precision, length integer, average_length double precision,
     k1 double precision default 1.2, b double precision default 0.75)
@@ -243,9 +240,6 @@ end
 $$;
 comment on function openbook.bm25_scores is 'The best of the candidates, which are of one collection, by their BM25 scores, computed from the passages themselves.';
 
-drop function if exists openbook.bm25_found( -- its columns were others
-    bigint, text[], double precision[], double precision, integer);
-
 create or replace function openbook.bm25_reached(
     collection bigint, lexemes text[], weights double precision[], average_length double precision,
     depth integer, out pending bigint[], out sealed bigint[])
@@ -270,8 +264,6 @@ begin
 end
 $$;
 comment on function openbook.bm25_reached is 'Passages in use: all that are not sealed, and of the sealed some, among them the `depth` that score best; fewer than that are all that match.';
-
-drop function if exists openbook.bm25(bigint, text, integer, bigint[]); -- it had fewer parameters
 
 create or replace function openbook.bm25(
     collection bigint, query text, depth integer, admitted bigint[] default null,

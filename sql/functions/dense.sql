@@ -1,9 +1,6 @@
 -- The dense list: passages nearest to an embedding, by the index where there is one, and exactly
 -- where the filter leaves few or the index has no more to give.
 
-drop function if exists openbook.nearest( -- its parameters were others
-    bigint, openbook.models, halfvec, integer);
-
 create or replace function openbook.nearest(
     collection bigint, model openbook.models, embedding halfvec, depth integer,
     condition text, binds jsonb[],
@@ -57,9 +54,6 @@ end
 $$;
 comment on function openbook.nearest is 'The first `depth` passages that the filter admits in the order of their distance from the embedding, by the index if there is one, and how many texts were read for them; fewer, where nothing nearer than the 100 * depth nearest texts is left.';
 
-drop function if exists openbook.nearest_exactly( -- its parameters were others
-    bigint, openbook.models, halfvec, integer, bigint[], text, jsonb[]);
-
 create or replace function openbook.nearest_exactly(
     collection bigint, model openbook.models, embedding halfvec, depth integer, admitted bigint[])
 returns openbook.candidate[]
@@ -93,9 +87,6 @@ create or replace function openbook.likeness(distance double precision) returns 
 language sql immutable parallel safe
 return 1 - least(distance, 2) / 2;
 comment on function openbook.likeness is 'From 0 for opposite directions to 1 for the same, by cosine distance, which is NaN for a vector of zeros: like nothing.';
-
-drop function if exists openbook.dense_list( -- its parameters were others
-    bigint, openbook.models, halfvec, integer, bigint[], text, jsonb[]);
 
 create or replace function openbook.dense_list(
     collection bigint, model openbook.models, embedding halfvec, depth integer,

@@ -9,9 +9,6 @@
 -- lists ten times as long have besides, and so on. Lists do not depend on the page, so that pages of
 -- one k neither skip nor repeat a hit while the book stands still.
 
-drop function if exists openbook.keyword_list( -- its parameters were others
-    bigint, text, integer, bigint[], text, jsonb[]);
-
 create or replace function openbook.few_admitted(
     collection bigint, condition text, binds jsonb[], as_of timestamptz, required text[])
 returns bigint[]
@@ -51,9 +48,6 @@ return before || array(
     where before = '{}' or f.passage_id <> all (array(select b.passage_id from unnest(before) b))
     order by f.score desc, f.passage_id);
 comment on function openbook.ranked is 'The fused lists in the order of their scores, behind what was ranked before; nothing scores above what stands before it.';
-
-drop function if exists openbook.placed( -- its parameters were others
-    openbook.candidate[], openbook.candidate[], integer, bigint, text, jsonb[], timestamptz);
 
 create or replace function openbook.placed(
     ranked openbook.candidate[], keyword bigint[], dense bigint[], k integer, skip integer,

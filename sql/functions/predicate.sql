@@ -88,9 +88,6 @@ as $$
 $$;
 comment on function openbook.predicate_tokens is 'A predicate''s words, numbers and marks: what each is, as it is written and meant, and at which character it begins.';
 
-drop function if exists openbook.predicate_any(jsonb, integer, integer); -- predicate_list is both
-drop function if exists openbook.predicate_all(jsonb, integer, integer);
-
 create or replace function openbook.predicate_list(
     tokens jsonb, junction text, inout place integer, depth integer, out filter jsonb)
 language plpgsql immutable

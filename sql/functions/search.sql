@@ -2,9 +2,6 @@
 -- query.sql what a query's text can ask for, filters.sql and predicate.sql how documents are chosen,
 -- visible.sql who sees what.
 
-drop function if exists openbook.search( -- it had fewer parameters
-    text, integer, text, jsonb, text, halfvec, timestamptz);
-
 create or replace function openbook.search(
     query text,
     k integer default 10,
@@ -54,8 +51,6 @@ begin
 end
 $$;
 comment on function openbook.search is 'The k best chunks for a query among the documents that readers see, or saw at the time as_of. query: see openbook.read_query(). mode: hybrid, dense or keyword. filter: see openbook.filter_condition(); predicate: the same, as behind where. embedding: the query''s, when openbook.query_embeddings does not have it. per_document: the best chunk of each document. skip: how many hits to leave out, for pages of one k. keyword_rank and dense_rank: places in the two lists, from 1; score: see openbook.fused().';
-
-drop function if exists openbook.check_request(integer, text, integer); -- it had fewer parameters
 
 create or replace function openbook.check_request(
     k integer, mode text, skip integer, as_of timestamptz default null)

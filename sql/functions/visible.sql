@@ -3,8 +3,6 @@
 -- Rights are a condition like a filter's, which the session cannot leave out. The functions that
 -- search run as their owner, who reads every row: each of them begins with openbook.scope().
 
-drop function if exists openbook.scope(text, jsonb); -- its parameters were others
-
 create or replace function openbook.scope(
     collection text, filters jsonb[], required text[], excluded text[],
     out collection_id bigint, out condition text, out binds jsonb[])
@@ -94,9 +92,6 @@ comment on function openbook.admitted is 'The passages that a filter admits; nul
 
 -- Few passages are looked up one by one in the order written, whatever the statistics say: a plan
 -- from the side of the documents would read them all for each passage.
-drop function if exists openbook.admissible( -- its parameters were others
-    openbook.candidate[], integer, bigint, text, jsonb[]);
-
 create or replace function openbook.admissible(
     passages bigint[], collection bigint, condition text, binds jsonb[])
 returns bigint[]

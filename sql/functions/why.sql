@@ -1,8 +1,5 @@
 -- Why a chunk is a hit of a query, or why it is none.
 
-drop function if exists openbook.demands(
-    bigint, timestamptz, bigint, jsonb[], text[], text[]); -- its parameters were others
-
 create or replace function openbook.demands(
     chunk bigint, moment timestamptz, collection text, filters jsonb[], required text[],
     excluded text[])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 from psycopg import Connection
-from psycopg.sql import SQL
 
 from tasks.database import schema
 from tasks.database.connection import reach
+from tasks.database.define import define, execute
 from tasks.database.queries import SQL_FOLDER, query
 from tasks.database.schema import SqlFile
-from tasks.errors import Fatal
 from tasks.settings import Settings
 
 _LOCK = 0x6F70656E626F6F6B  # "openbook"
@@ -45,18 +42,18 @@ def migrate(settings: Settings, folder: Path = SQL_FOLDER) -> MigrationReport:
         connection.execute("set statement_timeout = 0")
         connection.execute("set lock_timeout = 0")
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
-        _execute(connection, SqlFile("schema.sql", (folder / "schema.sql").read_text("utf-8")))
+        execute(connection, SqlFile("schema.sql", (folder / "schema.sql").read_text("utf-8")))
         pending = schema.pending(connection, folder)
         applied = [file for file in pending if file.name.startswith("migrations/")]
         for file in applied:
             with connection.transaction():
-                _execute(connection, file)
+                execute(connection, file)
                 connection.execute(
                     query("record_migration"),
                     {"version": file.version, "name": file.name, "sha256": file.sha256},
                 )
         if pending:
-            _define(connection, schema.definitions(folder))
+            define(connection, schema.definitions(folder))
         last = max((file.version for file in schema.migrations(folder)), default=0)
         return MigrationReport(tuple(file.name for file in applied), bool(pending), last)
 
@@ -75,25 +72,3 @@ def _reach(settings: Settings) -> Connection:
         connection.close()
         raise
     return connection
-
-
-def _define(connection: Connection, files: Sequence[SqlFile]) -> None:
-    with connection.transaction():
-        # A function may be defined before what its body names.
-        connection.execute("set local check_function_bodies = off")
-        for file in files:
-            _execute(connection, file)
-        connection.execute(query("record_definitions"), {"sha256": schema.fingerprint(files)})
-
-
-def _execute(connection: Connection, file: SqlFile) -> None:
-    try:
-        connection.execute(SQL(file.text))
-    except psycopg.Error as error:
-        position = error.diag.statement_position
-        line = file.text.count("\n", 0, int(position)) + 1 if position else None
-        where = f"sql/{file.name}{f', line {line}' if line else ''}"
-        raise Fatal(
-            f"{where} failed: {error.diag.message_primary or error}",
-            "Nothing of that file was applied.",
-        ) from error

@@ -18,6 +18,7 @@ from tasks.errors import Fatal
 LEAST_SERVER = 15
 """PostgreSQL's major version."""
 LEAST_PGVECTOR = (0, 8, 4)
+RIGHTS = "roles.sql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def definitions(folder: Path = SQL_FOLDER) -> list[SqlFile]:
     """What is applied anew after every change: functions, then views, then rights."""
     return [
         file
-        for pattern in ("functions/*.sql", "views/*.sql", "roles.sql")
+        for pattern in ("functions/*.sql", "views/*.sql", RIGHTS)
         for file in _read(folder, pattern)
     ]
 

@@ -12,7 +12,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -21,27 +20,7 @@ from psycopg.conninfo import make_conninfo
 from tasks.database import MigrationReport, check, connect, dsn, migrate
 from tasks.errors import Fatal
 from tasks.settings import Settings
-
-ROOT = Path(__file__).parents[2]
-GREETING = "create or replace function openbook.greeting() returns text language sql return %s;"
-
-
-@pytest.fixture
-def sql(tmp_path: Path) -> Path:
-    """A small `sql` folder that a test may change: one table, one function, the real roles."""
-    folder = tmp_path / "sql"
-    for name in ("migrations", "functions", "views"):
-        (folder / name).mkdir(parents=True)
-    shutil.copy(ROOT / "sql" / "schema.sql", folder)
-    (folder / "migrations" / "0001_fruits.sql").write_text("create table fruits (name text);")
-    (folder / "functions" / "greeting.sql").write_text(GREETING % "'hello'")
-    return folder
-
-
-def ask(settings: Settings, statement: str) -> Any:
-    with psycopg.connect(settings.database_url or dsn(settings), autocommit=True) as connection:
-        row = connection.execute(statement.encode()).fetchone()
-    return row[0] if row else None
+from tests.database.conftest import GREETING, ROOT, ask
 
 
 def test_migrations_run_in_order_and_once(empty_database: Settings, sql: Path) -> None:

@@ -1,0 +1,1 @@
+"""Databases as earlier states of Openbook left them, with data: `<commit>.sql.gz`."""
