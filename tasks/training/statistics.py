@@ -129,7 +129,7 @@ def mcnemar(wins: int, losses: int) -> float:
     """
     discordant = wins + losses
     tail = sum(comb(discordant, k) for k in range(min(wins, losses) + 1))
-    return min(1.0, 2 * tail / 2**discordant)
+    return float(min(1, 2 * tail / 2**discordant))
 
 
 def minimum_detectable(items: int, square: float, confidence: float, binary: bool) -> float:
