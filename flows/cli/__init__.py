@@ -5,6 +5,7 @@ loaded by the command that needs them, so that `openbook search` answers at once
 """
 
 from flows.cli import (
+    advise,
     books,
     conversations,
     datasets,
@@ -19,6 +20,7 @@ from flows.cli import (
 from flows.cli.group import main
 
 __all__ = [
+    "advise",
     "books",
     "conversations",
     "datasets",

@@ -28,6 +28,11 @@ _ERROR = re.compile(
 )
 
 
+def refuses(answer: str) -> bool:
+    """Whether an answer declines to answer (English, German, French, Spanish, Italian)."""
+    return bool(_REFUSAL.search(answer[:_REFUSAL_STARTS_WITHIN]))
+
+
 def flags(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which of refusal and error hold for a conversation's messages.
 
@@ -36,7 +41,7 @@ def flags(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     found = []
     answers = [one for one in messages if one["role"] == "assistant" and one.get("content")]
-    if answers and _REFUSAL.search(str(answers[-1]["content"])[:_REFUSAL_STARTS_WITHIN]):
+    if answers and refuses(str(answers[-1]["content"])):
         found.append("refusal")
     results = [one for one in messages if one["role"] == "tool"]
     if any(_ERROR.search(str(one.get("content") or "")) for one in [*answers, *results[-1:]]):

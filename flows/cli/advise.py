@@ -1,0 +1,38 @@
+"""The command that says which half an installation's problem needs."""
+
+from __future__ import annotations
+
+import click
+
+from flows.cli.group import as_json, main, on_prefect, print_json
+
+
+@main.command()
+@click.option("--task", default="answer", show_default=True, help="The task of the models.")
+@click.option(
+    "--collection", default="default", show_default=True, help="What the questions are about."
+)
+@click.option(
+    "--assume",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="Override an assumption or threshold, such as queries_per_day=2000; a wrong NAME lists all.",
+)
+@as_json
+def advise(task: str, collection: str, assume: tuple[str, ...], as_json: bool) -> None:
+    """Say from the book's own figures which half the problem needs.
+
+    Prompt, long context, retrieval, fine-tuning or both: with each criterion's figure, threshold and
+    source, what each would cost, what is unknown and what measures it, the cheapest next actions, and
+    what would change the recommendation. The same database gives the same advice.
+    """
+    with on_prefect():
+        from flows.advise import advise as advise_flow
+
+        report = advise_flow(task=task, collection=collection, assume=list(assume))
+    if as_json:
+        print_json(report)
+        return
+    from flows import show_advice
+
+    show_advice.advice(report)

@@ -1,0 +1,78 @@
+"""What `openbook advise` prints for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from flows.show import console
+
+
+def advice(values: dict[str, Any]) -> None:
+    """The recommendation, its criteria, what fails, what it costs, what is next and what turns it."""
+    if values["recommendation"] is None:
+        console.print("There is nothing to judge by yet. These would measure something:")
+        for command in dict.fromkeys(one["command"] for one in values["missing"]):
+            console.print(f"  {command}", markup=False)
+        return
+    console.print(
+        f"[bold]{values['recommendation']}[/bold] · confidence {values['confidence']} "
+        f"({values['certainty']:.0%} of the worlds that the figures allow agree)"
+    )
+    if values["overruled"]:
+        console.print(f"  {values['overruled']}", markup=False)
+    _criteria(values["criteria"])
+    for one in values["failures"]:
+        mended = ", ".join(one["mended_by"]) or "?"
+        console.print(
+            f"{one['count']:>7,} answers: {one['says']} (mended by {mended})", markup=False
+        )
+    _costs(values["costs"])
+    console.print("Next:")
+    for place, one in enumerate(values["next_actions"], 1):
+        console.print(
+            f" {place}. {one['do']}: {one['command']} (${one['usd']:,.2f}, {one['hours']:g} h)\n"
+            f"    {one['why']}",
+            markup=False,
+        )
+    if values["flips"]:
+        console.print("What would change it:")
+    for one in values["flips"]:
+        word = "if" if one["if_it_holds"] else "unless"
+        console.print(f"  {word} {one['says']}: {one['recommendation']}", markup=False)
+
+
+def _criteria(found: list[dict[str, Any]]) -> None:
+    table = Table("criterion", "figure", "threshold", "points to", box=None)
+    for one in found:
+        table.add_row(one["says"], _figure(one), f"{one['relation']} {one['threshold']:,.4g}",
+                      one["points_to"] or "?")  # fmt: skip
+    console.print(table)
+
+
+def _figure(one: dict[str, Any]) -> str:
+    figure = one["figure"]
+    if figure["value"] is None:
+        return "[dim]not known[/dim]"
+    reach = figure["interval"]
+    between = f" ({reach[0]:.3g} to {reach[1]:.3g})" if reach else ""
+    return f"{figure['value']:,.4g} {figure['unit']}{between}"
+
+
+def _costs(found: dict[str, Any]) -> None:
+    table = Table("strategy", "tokens a question", "$ per 1,000", "$ a year", box=None)
+    for name, one in found["strategies"].items():
+        table.add_row(
+            name,
+            f"{one['input_tokens']:,.0f} + {one['output_tokens']:,.0f}",
+            f"{one['usd_per_query'] * 1000:,.2f}",
+            f"{one['usd_a_year']:,.0f}",
+        )
+    console.print(table)
+    for one in found["break_even"]:
+        console.print(
+            f"  from {one['queries_per_day']:,.0f} questions a day on, {one['cheaper']} is cheaper "
+            f"than {one['other']}",
+            markup=False,
+        )

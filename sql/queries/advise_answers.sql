@@ -1,0 +1,29 @@
+with said as (
+    select coalesce(m.said_at, c.ended_at, c.started_at, c.logged_at) as at,
+           m.input_tokens, m.output_tokens, m.latency_ms, length(m.content) as characters,
+           cardinality(m.chunk_ids) > 0 as stood_on_passages
+    from openbook.messages m
+    join openbook.conversations c on c.id = m.conversation_id
+    where m.role = 'assistant'
+), newest as (
+    select max(s.at) as at from said s
+), month as (
+    select s.* from said s, newest n where s.at > n.at - interval '30 days'
+), searches as (
+    select l.asked_at from openbook.search_log l where l.collection = %(collection)s
+), searched as (
+    select count(*) as searches,
+           greatest(1, extract(epoch from max(l.asked_at) - min(l.asked_at)) / 86400) as days
+    from searches l
+    where l.asked_at > (select max(o.asked_at) from searches o) - interval '30 days'
+)
+select (select count(*) from month) as answers,
+       (select greatest(1, extract(epoch from max(m.at) - min(m.at)) / 86400)::double precision
+        from month m) as days,
+       (select avg(m.input_tokens)::double precision from month m) as input_tokens,
+       (select coalesce(avg(m.output_tokens), avg(m.characters) / 4.0)::double precision
+        from month m) as output_tokens,
+       (select count(*) from month m where m.stood_on_passages) as on_passages,
+       (select percentile_cont(.5) within group (order by m.latency_ms) from month m) as latency_ms,
+       (select s.searches from searched s) as searches,
+       (select s.days::double precision from searched s) as search_days

@@ -1,0 +1,31 @@
+with newest as (
+    select v.id, d.name, v.number, v.usd, v.model, v.tainted_at is not null as tainted, v.tokens,
+           v.epochs
+    from openbook.dataset_versions v
+    join openbook.datasets d on d.id = v.dataset_id
+    where d.kind = any (%(kinds)s)
+    order by v.created_at desc, v.id desc
+    limit 1
+), training as (
+    select e.conversation_id, c.user_pseudonym
+    from newest n
+    join openbook.dataset_examples x on x.version_id = n.id and x.split = 'train'
+    join openbook.examples e on e.id = x.example_id
+    left join openbook.conversations c on c.id = e.conversation_id
+), people as (
+    select count(*) as examples
+    from training t
+    group by coalesce(t.user_pseudonym, t.conversation_id::text)
+)
+select n.name, n.number, n.usd::double precision, n.model, n.tainted, n.tokens, n.epochs,
+       (select count(*) from training) as examples,
+       (select count(*)
+        from training t
+        where exists (select
+                      from openbook.feedback f
+                      where f.conversation_id = t.conversation_id
+                        and (f.kind = 'correction' or f.kind <> 'regeneration' and f.value > 0)))
+           as approved,
+       (select (sum(p.examples) ^ 2 / sum(p.examples ^ 2))::double precision from people p)
+           as effective_users
+from newest n

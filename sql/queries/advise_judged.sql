@@ -1,0 +1,32 @@
+with judged as (
+    select distinct on (f.conversation_id, m.ordinal)
+           f.id, f.kind, f.value, f.alternative, m.conversation_id, m.ordinal, m.content,
+           m.tool_calls, m.chunk_ids
+    from openbook.feedback f
+    join lateral (
+        select o.*
+        from openbook.messages o
+        where o.conversation_id = f.conversation_id and o.role = 'assistant'
+          and (o.ordinal = f.ordinal or f.ordinal is null)
+        order by o.ordinal desc
+        limit 1) m on true
+    where f.kind in ('correction', 'regeneration') or f.kind in ('thumb', 'implicit') and f.value < 0
+    order by f.conversation_id, m.ordinal, f.kind in ('thumb', 'implicit'), f.id
+)
+select j.kind, j.conversation_id, j.content, j.tool_calls, j.alternative,
+       (select u.content
+        from openbook.messages u
+        where u.conversation_id = j.conversation_id and u.ordinal < j.ordinal and u.role = 'user'
+        order by u.ordinal desc
+        limit 1) as question,
+       (select string_agg(p.body, ' ' order by k.id)
+        from openbook.chunks k
+        join openbook.passages p on p.id = k.passage_id
+        where k.id = any (j.chunk_ids)) as shown,
+       coalesce((select string_agg(p.body, ' ' order by k.id)
+        from openbook.chunks k
+        join openbook.passages p on p.id = k.passage_id
+        where k.id = any (j.chunk_ids) and p.uses = 0), '') as outdated
+from judged j
+order by j.id desc
+limit %(most)s

@@ -1,0 +1,1 @@
+"""From an installation's own figures to what its problem needs: prompt, retrieval, training."""

@@ -1,0 +1,133 @@
+"""The advice: evidence, criteria, costs, decision and what to do next, as one value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tasks.advise.actions import Action, next_actions
+from tasks.advise.assumptions import Assumption, assumptions
+from tasks.advise.costs import BreakEven, Cost, break_evens, costs
+from tasks.advise.criteria import Criterion, criteria
+from tasks.advise.decide import Decision, decide
+from tasks.advise.evidence import Evidence
+from tasks.advise.failures import KINDS, Failure
+from tasks.records import ChatModel
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Everything that `openbook advise` says; `decision` is None where there is nothing to judge by."""
+
+    task: str
+    evidence: Evidence
+    assumed: Mapping[str, Assumption]
+    criteria: Sequence[Criterion]
+    costs: Mapping[str, Cost]
+    break_evens: Sequence[BreakEven]
+    decision: Decision | None
+    actions: Sequence[Action]
+
+    @property
+    def confidence(self) -> str | None:
+        """high from .9 of the worlds on, medium from .7 on, else low."""
+        if self.decision is None:
+            return None
+        certainty = self.decision.certainty
+        return "high" if certainty >= 0.9 else "medium" if certainty >= 0.7 else "low"
+
+    @property
+    def missing(self) -> list[Criterion]:
+        """The criteria whose figure nobody has measured."""
+        return [one for one in self.criteria if one.holds is None]
+
+    def failures(self) -> list[tuple[str, int, list[Failure]]]:
+        """Each kind of failure with how many there are and some examples, most frequent first."""
+        counts = Counter(one.kind for one in self.evidence.failures)
+        return [
+            (kind, n, [one for one in self.evidence.failures if one.kind == kind][:_EXAMPLES])
+            for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The advice as `--json` prints it."""
+        decision, experiments = self.decision, self.evidence.experiments
+        return {
+            "task": self.task,
+            "collection": self.evidence.collection,
+            "recommendation": decision.strategy if decision else None,
+            "confidence": self.confidence,
+            "certainty": decision.certainty if decision else None,
+            "overruled": decision.overruled if decision else None,
+            "criteria": [one.as_json() for one in self.criteria],
+            "missing": [
+                {"criterion": one.name, "says": one.says, "command": one.figure.command}
+                for one in self.missing
+            ],
+            "failures": [
+                {
+                    "kind": kind,
+                    "says": KINDS[kind].says,
+                    "half": KINDS[kind].half,
+                    "mended_by": KINDS[kind].mended_by,
+                    "count": count,
+                    "examples": [asdict(one) for one in examples],
+                }
+                for kind, count, examples in self.failures()
+            ],
+            "experiments": {
+                "golden_set": experiments.golden_set,
+                "conditions": {
+                    name: {
+                        "model": experiments.models[name],
+                        "questions": len(values),
+                        "correct": sum(values.values()) / len(values),
+                    }
+                    for name, values in experiments.correct.items()
+                },
+            },
+            "costs": {
+                "assumptions": {name: asdict(one) for name, one in self.assumed.items()},
+                "strategies": {name: asdict(one) for name, one in self.costs.items()},
+                "break_even": [asdict(one) for one in self.break_evens],
+                "latency_ms": {
+                    "retrieval": self.evidence.usage.retrieval_ms,
+                    "generation": self.evidence.usage.generation_ms,
+                },
+            },
+            "flips": [
+                {
+                    "criterion": one.criterion.name,
+                    "says": one.criterion.says,
+                    "if_it_holds": one.if_it_holds,
+                    "recommendation": one.to,
+                }
+                for one in (decision.flips if decision else ())
+            ],
+            "next_actions": [asdict(one) for one in self.actions],
+        }
+
+
+def advise(
+    evidence: Evidence, task: str, model: ChatModel | None, given: Mapping[str, float]
+) -> Advice:
+    """What the evidence recommends. `given` overrides assumptions and thresholds by name."""
+    assumed = assumptions(evidence, model, given)
+    corpus = evidence.figures["corpus_tokens"].value or 0.0
+    found = costs(corpus, assumed)
+    asked = criteria(evidence, found, assumed["window"].value, given)
+    decision = None if evidence.is_empty else decide(asked, found, evidence.experiments)
+    return Advice(
+        task,
+        evidence,
+        assumed,
+        asked,
+        found,
+        break_evens(found),
+        decision,
+        next_actions(evidence, asked, decision, found, assumed) if decision else [],
+    )

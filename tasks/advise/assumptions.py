@@ -1,0 +1,142 @@
+"""What the advice takes for granted where nothing was measured; each can be overridden by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from tasks.advise.evidence import Evidence
+from tasks.advise.thresholds import THRESHOLDS
+from tasks.errors import Rejected
+from tasks.records import ChatModel
+
+_DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
+_PASSAGES = 5
+_DEFAULT = "assumed"
+_MEANINGS = {
+    "window": "tokens that the model reads and writes at once",
+    "queries_per_day": "questions a day",
+    "prompt_tokens": "tokens of the instructions and the question",
+    "context_tokens": "tokens of the retrieved passages",
+    "answer_tokens": "tokens of an answer",
+    "usd_per_million_input": "price of a million tokens read",
+    "usd_per_million_cached_input": "price of a million tokens that the provider has in its cache",
+    "usd_per_million_output": "price of a million tokens written",
+    "tuned_price_factor": "how many times as much a fine-tuned model's tokens cost",
+    "cached_share": "share of a long context's tokens that the cache has",
+    "usd_per_training": "price of one training",
+    "trainings_per_year": "trainings a year",
+    "hosting_usd_per_month": "what hosting a fine-tuned model costs a month",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A number with where it comes from: measured, the price list, given, or assumed."""
+
+    value: float
+    origin: str
+    meaning: str
+
+
+def assumptions(
+    evidence: Evidence, model: ChatModel | None, given: Mapping[str, float]
+) -> dict[str, Assumption]:
+    """The assumptions that hold: what was given, else measured, else listed, else a usual value."""
+    price = _listed(model)
+    listed = f"price list of {_prices()['as_of']}"
+    usage, figures = evidence.usage, evidence.figures
+    prompt = None
+    if usage.input_tokens is not None:
+        prompt = max(50.0, usage.input_tokens - (usage.context_tokens or 0.0))
+    chunk = (figures["corpus_tokens"].value or 0.0) / max(evidence.chunks, 1)
+    training = (evidence.dataset or {}).get("usd")
+    free = 0.0 if model is not None and _is_local(model) else None
+    choices: dict[str, Sequence[tuple[float | None, str]]] = {
+        "window": [
+            (model.window if model is not None and price is None else None, "configured"),
+            (price and price["window"], listed),
+            (128_000.0, _DEFAULT),
+        ],
+        "queries_per_day": [
+            (figures["answers_a_day"].value, "measured"),
+            (figures["searches_a_day"].value, "measured"),
+            (100.0, _DEFAULT),
+        ],
+        "prompt_tokens": [(prompt, "measured"), (300.0, _DEFAULT)],
+        "context_tokens": [
+            (usage.context_tokens, "measured"),
+            (_PASSAGES * chunk or None, f"{_PASSAGES} of the collection's mean chunks"),
+            (1_500.0, _DEFAULT),
+        ],
+        "answer_tokens": [(usage.output_tokens, "measured"), (250.0, _DEFAULT)],
+        **{
+            name: [(price and price[key], listed), (free, "own machine"), (usual, _DEFAULT)]
+            for name, key, usual in (
+                ("usd_per_million_input", "input", 0.4),
+                ("usd_per_million_cached_input", "cached", 0.1),
+                ("usd_per_million_output", "output", 1.6),
+            )
+        },
+        "tuned_price_factor": [(price and price["tuned"], listed), (1.0, _DEFAULT)],
+        "cached_share": [(0.9, _DEFAULT)],
+        "usd_per_training": [(training, "newest dataset version"), (0.0, _DEFAULT)],
+        "trainings_per_year": [(12.0, _DEFAULT)],
+        "hosting_usd_per_month": [(0.0, _DEFAULT)],
+    }
+    return {
+        name: Assumption(given[name], "given", _MEANINGS[name])
+        if name in given
+        else next(
+            Assumption(float(value), origin, _MEANINGS[name])
+            for value, origin in found
+            if value is not None
+        )
+        for name, found in choices.items()
+    }
+
+
+def read_given(texts: Sequence[str]) -> dict[str, float]:
+    """Numbers given as NAME=VALUE, for assumptions and thresholds.
+
+    Raises Rejected for another form and for a name that is neither, listing those there are.
+    """
+    given: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            number = float(value.replace("_", ""))
+        except ValueError:
+            number = float("nan")
+        if not equals or not 0 <= number < float("inf"):
+            raise Rejected(f"--assume {text!r} is no NAME=NUMBER", "Such as queries_per_day=2000.")
+        if name not in _MEANINGS and name not in THRESHOLDS:
+            raise Rejected(
+                f"--assume knows no {name!r}",
+                f"There are {', '.join([*_MEANINGS, *THRESHOLDS])}.",
+            )
+        given[name] = number
+    return given
+
+
+def _listed(model: ChatModel | None) -> dict[str, Any] | None:
+    if model is None or model.url is not None:
+        return None
+    found: dict[str, Any] | None = _prices()["models"].get(_DATED.sub("", model.model))
+    return found
+
+
+def _is_local(model: ChatModel) -> bool:
+    return bool(re.match(r"https?://(localhost|127\.|\[::1\])", model.url or ""))
+
+
+@cache
+def _prices() -> dict[str, Any]:
+    return dict(
+        json.loads(files("tasks.advise").joinpath("prices.json").read_text(encoding="utf-8"))
+    )

@@ -1,0 +1,154 @@
+"""The questions that every decision tree asks, answered with figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.advise.costs import Cost
+from tasks.advise.evidence import Evidence
+from tasks.advise.figures import Figure, counted
+from tasks.advise.thresholds import THRESHOLDS
+
+Booleans = NDArray[np.bool_]
+AT_LEAST, MORE_THAN, AT_MOST, LESS_THAN = "at least", "more than", "at most", "less than"
+_COMPARE = {
+    AT_LEAST: np.greater_equal,
+    MORE_THAN: np.greater,
+    AT_MOST: np.less_equal,
+    LESS_THAN: np.less,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """`says` holds when the figure is `relation` `threshold`; then it points to `then`, else to
+    `otherwise`. `unless_known` is what is taken while the figure is unknown."""
+
+    name: str
+    says: str
+    figure: Figure
+    relation: str
+    threshold: float
+    source: str
+    then: str
+    otherwise: str
+    unless_known: bool = False
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it holds; None: the figure is unknown."""
+        if self.figure.value is None:
+            return None
+        return bool(_COMPARE[self.relation](self.figure.value, self.threshold))
+
+    def drawn(self, random: np.random.Generator, size: int) -> Booleans:
+        """Whether it holds in each of `size` worlds that the figure's uncertainty allows; what is
+        unknown holds in half of them."""
+        values = self.figure.draws(random, size)
+        if values is None:
+            return random.random(size) < 0.5
+        return np.asarray(_COMPARE[self.relation](values, self.threshold))
+
+    def as_json(self) -> dict[str, Any]:
+        """The criterion as the report shows it."""
+        return {
+            "criterion": self.name,
+            "says": self.says,
+            "figure": self.figure.as_json(),
+            "relation": self.relation,
+            "threshold": self.threshold,
+            "holds": self.holds,
+            "points_to": None
+            if self.holds is None
+            else self.then
+            if self.holds
+            else self.otherwise,
+            "source": self.source,
+            "measured_by": self.figure.command,
+        }
+
+
+def criteria(
+    evidence: Evidence,
+    found: Mapping[str, Cost],
+    window: float,
+    given: Mapping[str, float],
+) -> list[Criterion]:
+    """Every criterion with its figure; `window` in tokens, `given` overrides thresholds by name."""
+    figures = evidence.figures
+    limits = {name: given.get(name, threshold.value) for name, threshold in THRESHOLDS.items()}
+
+    def one(
+        name: str, says: str, figure: Figure, relation: str, limit: str,
+        then: str, otherwise: str, unless_known: bool = False, times: float = 1.0,
+    ) -> Criterion:  # fmt: skip
+        return Criterion(
+            name, says, figure, relation, limits[limit] * times, THRESHOLDS[limit].source, then,
+            otherwise, unless_known,
+        )  # fmt: skip
+
+    ratio = None
+    if found["rag"].usd_a_year > 0:
+        ratio = found["long-context"].usd_a_year / found["rag"].usd_a_year
+    elif evidence.documents:
+        ratio = 1.0
+    told = figures["told_failures"].value or 0.0
+    enough = told >= limits["least_failures"]
+
+    def of_failures(name: str) -> Figure:
+        return figures[name] if enough else replace(figures[name], value=None)
+
+    return [
+        Criterion(
+            "consulted", "a corpus is there and questions are asked of it", _consulted(evidence),
+            AT_LEAST, 1.0, "what nobody looks up needs no retrieval", "rag or long-context",
+            "prompt or fine-tuning",
+        ),
+        one("fits", "all of the corpus fits the model's window with room to spare",
+            figures["corpus_tokens"], AT_MOST, "window_share", "long-context", "rag", times=window),
+        one("steady", "the corpus hardly changes", figures["changed_a_month"], AT_MOST,
+            "changed_a_month", "long-context", "rag", True),
+        one("open", "every reader may read all of it", figures["restricted"], AT_MOST,
+            "restricted_documents", "long-context", "rag", True),
+        one("cited", "answers have to cite", figures["cited"], AT_LEAST, "cited_answers", "rag",
+            "any"),
+        one("found", "retrieval finds what answers stand on", figures["recall"], AT_LEAST,
+            "least_recall", "rag as it is", "mend retrieval first", True),
+        one("bounded", "shown the expected sources, answers would hardly be better",
+            figures["oracle_gap"], LESS_THAN, "oracle_gap", "the model's half",
+            "mend retrieval first", True),
+        one("failing", "answers fail often enough to matter", figures["failing"], AT_LEAST,
+            "failing_answers", "something to mend", "leave it as it is"),
+        one("lacks_knowledge", "failures are about facts", of_failures("knowledge_failures"),
+            AT_LEAST, "knowledge_failures", "rag", "any"),
+        one("lacks_behaviour", "failures are about form and use",
+            of_failures("behaviour_failures"), AT_LEAST, "behaviour_failures", "fine-tuning",
+            "no training"),
+        one("examples", "there is enough to train on", figures["examples"], AT_LEAST,
+            "least_examples", "fine-tuning", "prompt, and collect"),
+        one("approved", "people approved or corrected what would be trained on",
+            figures["approved"], AT_LEAST, "approved_examples", "fine-tuning",
+            "collect feedback"),
+        one("people", "it comes from enough users", figures["people"], AT_LEAST, "least_people",
+            "fine-tuning", "collect from more"),
+        one("affordable", "the whole corpus in every prompt costs little more than retrieval",
+            counted(ratio, "times the price of rag", "openbook advise --assume queries_per_day=…"),
+            AT_MOST, "long_context_cost", "long-context", "rag", True),
+    ]  # fmt: skip
+
+
+def _consulted(evidence: Evidence) -> Figure:
+    """1 where there is a corpus that is searched, or that answers stand on; else 0."""
+    figures = evidence.figures
+    asked = (
+        (figures["searches_a_day"].value or 0) > 0
+        or (figures["on_passages"].hits or 0) > 0
+        or figures["recall"].value is not None
+        or bool({"rag", "oracle", "long-context"} & set(evidence.experiments.correct))
+    )
+    return counted(float(bool(evidence.chunks) and asked), "(1: yes)", "openbook search, or answer")

@@ -1,0 +1,260 @@
+"""What the database knows of an installation: its knowledge, behaviour, data, use and experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import numpy as np
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from tasks.advise.failures import (
+    BEHAVIOUR,
+    KINDS,
+    KNOWLEDGE,
+    Failure,
+    Refuses,
+    golden_failures,
+    judged_failures,
+)
+from tasks.advise.figures import Figure, counted, mean, share
+from tasks.database import query
+
+_MOST_FAILURES = 2_000
+_MONTH = 30
+INGEST = "openbook ingest FOLDER, on its schedule for some days"
+GOLDEN = "openbook golden import FILE --set NAME, then openbook evaluate --golden NAME"
+EXAMINE = "openbook evaluate --answers --golden NAME --strategy {}"
+FEEDBACK = "openbook conversations load FILE with feedback, or feedback() of the Python logger"
+CURATE = "openbook curate deployments/datasets/sft.yaml"
+LOG = "openbook answer, or the Python logger around your client"
+TRAINED = ("sft", "preference", "raft")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a question costs in tokens and milliseconds, as logged; None where nothing says."""
+
+    context_tokens: float | None
+    input_tokens: float | None
+    output_tokens: float | None
+    retrieval_ms: float | None
+    generation_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiments:
+    """The same golden questions under several conditions; `correct` has a value a question.
+
+    Conditions: prompt, long-context, rag, fine-tuning, rag + fine-tuning, and oracle (the expected
+    sources themselves). Only questions that a pair of conditions share are compared.
+    """
+
+    golden_set: str | None
+    models: Mapping[str, str]
+    correct: Mapping[str, Mapping[str, float]]
+
+    def difference(self, one: str, other: str) -> tuple[float, float, float, int] | None:
+        """`one` less `other` on the questions of both: mean, 95 % bootstrap interval, how many."""
+        first, second = self.correct.get(one, {}), self.correct.get(other, {})
+        shared = sorted(first.keys() & second.keys())
+        if len(shared) < 2:
+            return None
+        values = np.array([first[item] - second[item] for item in shared])
+        random = np.random.default_rng(20260)
+        means = values[random.integers(0, len(values), (2_000, len(values)))].mean(axis=1)
+        low, high = np.percentile(means, (2.5, 97.5))
+        return float(values.mean()), float(low), float(high), len(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that the recommendation rests on; figures by the names that criteria use."""
+
+    collection: str
+    documents: int
+    chunks: int
+    figures: Mapping[str, Figure]
+    failures: tuple[Failure, ...]
+    usage: Usage
+    experiments: Experiments
+    dataset: Mapping[str, Any] | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to judge by."""
+        return not (
+            self.documents or self.failures or self.dataset or self.experiments.correct
+        ) and (not self.figures["answers_a_day"].value)
+
+
+def gather(connection: Connection, collection: str, task: str, refuses: Refuses) -> Evidence:
+    """Read the evidence about one collection and the models of one task.
+
+    Nothing in it depends on the time of asking: the same database gives the same evidence.
+    """
+
+    def one(name: LiteralString, **values: Any) -> dict[str, Any] | None:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            asked = {"collection": collection, "task": task, **values}
+            return cursor.execute(query(name), asked).fetchone()
+
+    def all_of(name: LiteralString, **values: Any) -> list[dict[str, Any]]:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            asked = {"collection": collection, "task": task, **values}
+            return cursor.execute(query(name), asked).fetchall()
+
+    knowledge = one("advise_knowledge")
+    said = one("advise_answers")
+    grounding = one("advise_grounding")
+    judgements = one("advise_judgements")
+    assert knowledge and said and grounding and judgements
+    dataset = one("advise_data", kinds=list(TRAINED))
+    rows = all_of("advise_experiments")
+    judged = all_of("advise_judged", most=_MOST_FAILURES)
+
+    def find(queries: Sequence[str]) -> list[str]:
+        if not knowledge["chunks"]:
+            return [""] * len(queries)
+        found = {row["place"]: row["text"] for row in all_of(
+            "advise_best_passages", queries=list(queries))}  # fmt: skip
+        return [found.get(place, "") for place in range(1, len(queries) + 1)]
+
+    failures = (
+        *judged_failures(judged, refuses, find),
+        *golden_failures([row for row in rows if row["condition"] == "rag"]),
+    )
+    experiments = _experiments(rows)
+    return Evidence(
+        collection,
+        knowledge["documents"],
+        knowledge["chunks"],
+        {
+            **_knowledge(knowledge, grounding, one("advise_retrieval"), rows),
+            **_behaviour(failures, judgements, rows),
+            **_data(dataset),
+            **_volume(said),
+        },
+        failures,
+        _usage(said, grounding, rows),
+        experiments,
+        dataset,
+    )
+
+
+def _knowledge(
+    knowledge: Mapping[str, Any],
+    grounding: Mapping[str, Any],
+    retrieval: Mapping[str, Any] | None,
+    rows: Sequence[Mapping[str, Any]],
+) -> dict[str, Figure]:
+    documents, chunks, days = knowledge["documents"], knowledge["chunks"], knowledge["days"]
+    changing = None
+    if chunks and days >= 1:
+        changing = knowledge["changed"] / days * _MONTH / chunks
+    recall = Figure(None, "recall@10", GOLDEN)
+    if retrieval is not None:
+        recall = Figure(retrieval["value"], "recall@10", GOLDEN, None, retrieval["questions"],
+                        retrieval["low"], retrieval["high"])  # fmt: skip
+    correct = _correct(rows)
+    gap = Figure(None, "points", EXAMINE.format("oracle") + ", and with --strategy rag")
+    shared = sorted(correct.get("oracle", {}).keys() & correct.get("rag", {}).keys())
+    if len(shared) > 1:
+        gap = mean(np.array([correct["oracle"][i] - correct["rag"][i] for i in shared]),
+                   "points", gap.command)  # fmt: skip
+    return {
+        "corpus_tokens": counted(knowledge["tokens"], "tokens", INGEST),
+        "changed_a_month": counted(changing, "of the chunks a month", INGEST),
+        "restricted": counted(
+            knowledge["restricted"] / documents if documents else None, "of the documents", INGEST
+        ),
+        "audiences": counted(knowledge["audiences"], "sets of readers", INGEST),
+        "cited": share(grounding["cited"], grounding["answered"], LOG),
+        "recall": recall,
+        "oracle_gap": gap,
+        "oracle": mean(np.array(sorted(correct.get("oracle", {}).values())), "correct",
+                       EXAMINE.format("oracle")),
+    }  # fmt: skip
+
+
+def _behaviour(
+    failures: Sequence[Failure],
+    judgements: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+) -> dict[str, Figure]:
+    told = [KINDS[one.kind].half for one in failures if KINDS[one.kind].half]
+    rag = [row["scores"]["correct"] for row in rows
+           if row["condition"] == "rag" and "correct" in row["scores"]]  # fmt: skip
+    golden_failed = sum(value < 1 for value in rag)
+    return {
+        "failing": share(
+            judgements["failed"] + golden_failed, judgements["judged"] + len(rag), FEEDBACK
+        ),
+        "told_failures": counted(len(told), "failures whose kind is known", FEEDBACK),
+        "knowledge_failures": share(told.count(KNOWLEDGE), len(told), FEEDBACK),
+        "behaviour_failures": share(told.count(BEHAVIOUR), len(told), FEEDBACK),
+    }
+
+
+def _data(dataset: Mapping[str, Any] | None) -> dict[str, Figure]:
+    if dataset is None:
+        return {
+            "examples": counted(None, "training examples", CURATE),
+            "approved": Figure(None, "share", CURATE),
+            "people": counted(None, "users, evenly weighed", CURATE),
+        }
+    return {
+        "examples": counted(dataset["examples"], "training examples", CURATE),
+        "approved": share(dataset["approved"], dataset["examples"], FEEDBACK),
+        "people": counted(dataset["effective_users"], "users, evenly weighed", LOG),
+    }
+
+
+def _volume(said: Mapping[str, Any]) -> dict[str, Figure]:
+    answers = said["answers"] / said["days"] if said["answers"] else None
+    searches = said["searches"] / said["search_days"] if said["searches"] else None
+    return {
+        "answers_a_day": counted(answers, "answers a day", LOG),
+        "searches_a_day": counted(searches, "searches a day", "openbook search"),
+        "on_passages": share(said["on_passages"], said["answers"], LOG),
+    }
+
+
+def _usage(
+    said: Mapping[str, Any], grounding: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Usage:
+    rag = [row for row in rows if row["condition"] == "rag"]
+    return Usage(
+        grounding["context_tokens"],
+        said["input_tokens"] if said["input_tokens"] is not None else _mean(rag, "input_tokens"),
+        said["output_tokens"] if said["output_tokens"] is not None else _mean(rag, "output_tokens"),
+        _first(grounding["retrieval_ms"], _mean(rag, "retrieval_ms")),
+        _first(grounding["generation_ms"], said["latency_ms"], _mean(rag, "generation_ms")),
+    )
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float | None:
+    values = [row[column] for row in rows if row[column] is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _first(*values: float | None) -> float | None:
+    return next((float(value) for value in values if value is not None), None)
+
+
+def _correct(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if "correct" in row["scores"]:
+            found.setdefault(row["condition"], {})[row["item"]] = float(row["scores"]["correct"])
+    return found
+
+
+def _experiments(rows: Sequence[Mapping[str, Any]]) -> Experiments:
+    return Experiments(
+        rows[0]["name"] if rows else None,
+        {row["condition"]: row["model"] for row in rows},
+        _correct(rows),
+    )
