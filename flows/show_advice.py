@@ -10,7 +10,7 @@ from flows.show import console
 
 
 def advice(values: dict[str, Any]) -> None:
-    """The recommendation, its criteria, what fails, what it costs, what is next and what turns it."""
+    """The recommendation, its criteria, what fails, the costs, what is next and what turns it."""
     if values["recommendation"] is None:
         console.print("There is nothing to judge by yet. These would measure something:")
         for command in dict.fromkeys(one["command"] for one in values["missing"]):

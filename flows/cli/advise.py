@@ -16,15 +16,15 @@ from flows.cli.group import as_json, main, on_prefect, print_json
     "--assume",
     multiple=True,
     metavar="NAME=NUMBER",
-    help="Override an assumption or threshold, such as queries_per_day=2000; a wrong NAME lists all.",
+    help="Override an assumption or threshold, such as queries_per_day=2000; ? lists them.",
 )
 @as_json
 def advise(task: str, collection: str, assume: tuple[str, ...], as_json: bool) -> None:
     """Say from the book's own figures which half the problem needs.
 
-    Prompt, long context, retrieval, fine-tuning or both: with each criterion's figure, threshold and
-    source, what each would cost, what is unknown and what measures it, the cheapest next actions, and
-    what would change the recommendation. The same database gives the same advice.
+    Prompt, long context, retrieval, fine-tuning or both: with each criterion's figure, threshold
+    and source, what each would cost, what is unknown and what measures it, the cheapest next
+    actions, and what would change the recommendation. The same database gives the same advice.
     """
     with on_prefect():
         from flows.advise import advise as advise_flow

@@ -49,11 +49,10 @@ def next_actions(
     actions += [
         Action(
             f"measure whether {one.says}", one.figure.command, _usd(one, found),
-            0.5 if one.name in deciding else 1.0,
-            "unknown, and the recommendation turns on it" if one.name in deciding else "unknown",
+            0.5, "unknown, and the recommendation turns on it",
         )
         for one in criteria
-        if one.holds is None
+        if one.holds is None and one.name in deciding
     ]  # fmt: skip
     mended_by = Counter(way for kind, n in kinds.items() for way in KINDS[kind].mended_by for _ in
                         range(n))  # fmt: skip

@@ -21,7 +21,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Everything that `openbook advise` says; `decision` is None where there is nothing to judge by."""
+    """Everything that `openbook advise` says; `decision` is None without anything to judge by."""
 
     task: str
     evidence: Evidence

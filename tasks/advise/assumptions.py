@@ -48,7 +48,7 @@ def assumptions(
     evidence: Evidence, model: ChatModel | None, given: Mapping[str, float]
 ) -> dict[str, Assumption]:
     """The assumptions that hold: what was given, else measured, else listed, else a usual value."""
-    price = _listed(model)
+    price = _listed(model) or {}
     listed = f"price list of {_prices()['as_of']}"
     usage, figures = evidence.usage, evidence.figures
     prompt = None
@@ -59,8 +59,8 @@ def assumptions(
     free = 0.0 if model is not None and _is_local(model) else None
     choices: dict[str, Sequence[tuple[float | None, str]]] = {
         "window": [
-            (model.window if model is not None and price is None else None, "configured"),
-            (price and price["window"], listed),
+            (model.window if model is not None and not price else None, "configured"),
+            (price.get("window"), listed),
             (128_000.0, _DEFAULT),
         ],
         "queries_per_day": [
@@ -76,14 +76,14 @@ def assumptions(
         ],
         "answer_tokens": [(usage.output_tokens, "measured"), (250.0, _DEFAULT)],
         **{
-            name: [(price and price[key], listed), (free, "own machine"), (usual, _DEFAULT)]
+            name: [(price.get(key), listed), (free, "own machine"), (usual, _DEFAULT)]
             for name, key, usual in (
                 ("usd_per_million_input", "input", 0.4),
                 ("usd_per_million_cached_input", "cached", 0.1),
                 ("usd_per_million_output", "output", 1.6),
             )
         },
-        "tuned_price_factor": [(price and price["tuned"], listed), (1.0, _DEFAULT)],
+        "tuned_price_factor": [(price.get("tuned"), listed), (1.0, _DEFAULT)],
         "cached_share": [(0.9, _DEFAULT)],
         "usd_per_training": [(training, "newest dataset version"), (0.0, _DEFAULT)],
         "trainings_per_year": [(12.0, _DEFAULT)],
@@ -109,17 +109,17 @@ def read_given(texts: Sequence[str]) -> dict[str, float]:
     given: dict[str, float] = {}
     for text in texts:
         name, equals, value = text.partition("=")
+        if name not in _MEANINGS and name not in THRESHOLDS:
+            raise Rejected(
+                f"--assume knows no {name!r}",
+                f"There are {', '.join([*_MEANINGS, *THRESHOLDS])}.",
+            )
         try:
             number = float(value.replace("_", ""))
         except ValueError:
             number = float("nan")
         if not equals or not 0 <= number < float("inf"):
             raise Rejected(f"--assume {text!r} is no NAME=NUMBER", "Such as queries_per_day=2000.")
-        if name not in _MEANINGS and name not in THRESHOLDS:
-            raise Rejected(
-                f"--assume knows no {name!r}",
-                f"There are {', '.join([*_MEANINGS, *THRESHOLDS])}.",
-            )
         given[name] = number
     return given
 

@@ -1,4 +1,4 @@
-"""What the database knows of an installation: its knowledge, behaviour, data, use and experiments."""
+"""What the database knows of an installation: knowledge, behaviour, data, use, experiments."""
 
 from __future__ import annotations
 

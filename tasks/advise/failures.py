@@ -33,7 +33,9 @@ KINDS = {
     "unknown": Kind("no document says it", KNOWLEDGE, (DOCUMENTS,)),
     "unused": Kind("it was shown the passage and says otherwise", BEHAVIOUR, (PROMPT, TRAINING)),
     "format": Kind("the facts are right and the form is not", BEHAVIOUR, (PROMPT, TRAINING)),
-    "style": Kind("the facts are right and the tone or length is not", BEHAVIOUR, (TRAINING,)),
+    "style": Kind(
+        "the facts are right and the tone or length is not", BEHAVIOUR, (PROMPT, TRAINING)
+    ),
     "refusal": Kind("it declines what it should answer", BEHAVIOUR, (PROMPT, TRAINING)),
     "tool": Kind("it calls the wrong tool, or calls it wrongly", BEHAVIOUR, (PROMPT, TRAINING)),
     "unclear": Kind("nobody said what was wrong with it", None, ()),
@@ -105,7 +107,7 @@ def judged_failures(
 
 
 def golden_failures(rows: Sequence[Mapping[str, Any]]) -> list[Failure]:
-    """Failures among the answers to golden questions, as the query advise_experiments gives them."""
+    """Failures among answers to golden questions, as the query advise_experiments gives them."""
     return [
         Failure(
             _scored(row["scores"], row["held"]),
@@ -158,16 +160,13 @@ def _corrected(one: _Correction, refuses: Refuses) -> str | None:
     if refuses(one.answer) and not refuses(one.wanted):
         return "refusal"
     news = _news(one)
-    if _numbers(one.wanted) <= _numbers(one.answer) and _alike(one.answer, one.wanted):
+    same_numbers = _numbers(one.wanted) <= _numbers(one.answer)
+    if not news or (same_numbers and _alike(one.answer, one.wanted)):
         return "format" if _shape(one.answer) != _shape(one.wanted) else "style"
-    if not news:
-        return "format" if _shape(one.answer) != _shape(one.wanted) else "style"
-    if one.shown and _says(one.shown, news):
-        return "unused"
     wrong = _informative(one.answer) - _informative(one.wanted) - _informative(one.question)
-    if wrong and _says(one.outdated, wrong):
+    if _says(one.outdated, wrong):
         return "stale"
-    return None
+    return "unused" if _says(one.shown or "", news) else None
 
 
 def _calls(calls: Any) -> list[tuple[str, Any]]:

@@ -30,8 +30,8 @@ THRESHOLDS = {
         0.5, "a citation is checked against the passages that were shown (RAFT, arXiv 2403.10131)"
     ),
     "least_recall": Threshold(
-        0.8, "an answer is no better than the passages it stands on (Contextual Retrieval, Anthropic"
-        " 2024); the limit is " + _OURS
+        0.8, "an answer is no better than the passages it stands on (Contextual Retrieval,"
+        " Anthropic 2024); the limit is " + _OURS
     ),
     "oracle_gap": Threshold(
         0.1, "what answers gain when they are shown the expected sources is lost by retrieval"

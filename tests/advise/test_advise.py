@@ -1,0 +1,192 @@
+"""Six installations whose right answer is known, and what would turn it for each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.advise.advise import advise
+from tasks.advise.evidence import gather
+from tasks.advise.page import markdown
+from tasks.advise.thresholds import THRESHOLDS
+from tasks.datasets.quality import refuses
+from tests.advise.conftest import START, Installation
+
+WINDOW = {"window": 100_000.0}
+TURNS: dict[str, dict[str, float]] = {
+    "changing FAQ": {"changed_a_month": 9.0},
+    "stable style": {
+        "failing_answers": 1.1, "least_failures": 500.0, "behaviour_failures": 1.1,
+        "least_examples": 5_000.0, "approved_examples": 1.1, "least_people": 500.0,
+    },
+    "tiny static corpus": {"window_share": 0.0, "long_context_cost": 0.0},
+    "both": {"least_recall": 0.99, "oracle_gap": 0.0},
+    "too little data": {"least_examples": 5.0},
+    "retrieval broken": {},
+}  # fmt: skip
+"""By installation, thresholds that turn its recommendation when they are moved so far."""
+
+
+def recommended(installation: Installation, given: dict[str, float] | None = None) -> Any:
+    evidence = gather(installation.connection, "default", "answer", refuses)
+    return advise(evidence, "answer", None, {**WINDOW, **(given or {})})
+
+
+def expect(installation: Installation, name: str, strategy: str) -> Any:
+    """The advice, which has to be that strategy, the same twice, and turned by each of TURNS."""
+    advice = recommended(installation)
+    found = advice.as_json()
+    assert found["recommendation"] == strategy, found["criteria"]
+    assert recommended(installation).as_json() == found
+    for threshold, value in TURNS[name].items():
+        turned = recommended(installation, {threshold: value}).as_json()
+        assert turned["recommendation"] != strategy, threshold
+    assert strategy in markdown(advice)
+    return found
+
+
+def test_a_faq_that_changes_is_retrieved(installation: Installation) -> None:
+    installation.corpus(30)
+    installation.history(days=30, changed=40)
+    installation.searched(50)
+    installation.correct_facts(25)
+    installation.retrieval(0.95)
+    found = expect(installation, "changing FAQ", "rag")
+    assert found["confidence"] == "high"
+    (failure,) = found["failures"]
+    assert (failure["kind"], failure["count"], failure["half"]) == ("unknown", 25, "knowledge")
+
+
+def test_a_steady_style_that_people_correct_is_trained(installation: Installation) -> None:
+    installation.talk(120)
+    installation.correct_style(60)
+    installation.curated()
+    found = expect(installation, "stable style", "fine-tuning")
+    assert [one["kind"] for one in found["failures"]] == ["style"]
+    first, second = found["next_actions"]
+    assert "in the prompt" in first["do"]
+    assert second["command"] == "openbook retrain SPEC"
+    assert 0 < first["usd"] < second["usd"]
+
+
+def test_a_small_steady_corpus_is_shown_whole(installation: Installation) -> None:
+    installation.corpus(4)
+    installation.history(days=60, changed=0)
+    installation.searched(50)
+    installation.retrieval(0.95)
+    found = expect(installation, "tiny static corpus", "long-context")
+    assert (
+        "openbook strategy default long-context"
+        in [one["command"] for one in found["next_actions"]]
+        or found["missing"]
+    )
+
+
+def test_facts_that_change_and_a_style_that_fails_need_both(installation: Installation) -> None:
+    both(installation)
+    installation.retrieval(0.95)
+    installation.examined("rag", [1.0] * 38 + [0.0] * 2)
+    installation.examined("oracle", [1.0] * 39 + [0.0])
+    expect(installation, "both", "rag + fine-tuning")
+
+
+def test_too_little_data_is_collected_first(installation: Installation) -> None:
+    installation.talk(5)
+    installation.correct_style(25)
+    installation.curated()
+    found = expect(installation, "too little data", "prompt")
+    assert any("collect corrections" in one["do"] for one in found["next_actions"])
+
+
+def test_broken_retrieval_is_mended_before_anything_is_trained(installation: Installation) -> None:
+    both(installation)
+    installation.retrieval(0.45)
+    installation.examined("rag", [1.0] * 20 + [0.0] * 20, recall=0.4)
+    installation.examined("oracle", [1.0] * 38 + [0.0] * 2)
+    found = expect(installation, "retrieval broken", "rag")
+    assert "mend retrieval" in " ".join(one["do"] for one in found["next_actions"])
+    mended = recommended(installation, {"least_recall": 0.3, "oracle_gap": 0.9}).as_json()
+    assert mended["recommendation"] == "rag + fine-tuning"
+
+
+def both(installation: Installation) -> None:
+    """Documents that change, and enough conversations whose tone was corrected."""
+    installation.corpus(30)
+    installation.history(days=30, changed=40)
+    installation.searched(50)
+    installation.talk(120)
+    installation.correct_style(60)
+    installation.curated()
+
+
+def test_an_empty_database_is_told_what_to_measure_and_nothing_else(
+    installation: Installation,
+) -> None:
+    advice = recommended(installation)
+    found = advice.as_json()
+    assert (found["recommendation"], found["confidence"], found["next_actions"]) == (None, None, [])
+    assert {one["criterion"] for one in found["missing"]} >= {"found", "failing", "examples"}
+    assert "nothing to judge by" in markdown(advice)
+
+
+def test_every_threshold_can_turn_some_installation(installation: Installation) -> None:
+    """What TURNS does not move is moved here, on an installation that is close to it."""
+    elsewhere = {"restricted_documents", "cited_answers", "knowledge_failures"}
+    assert {name for turns in TURNS.values() for name in turns} | elsewhere == set(THRESHOLDS)
+    installation.corpus(4)
+    installation.shelf.put("secret.md", "the fee is secret", readers=["ana"])
+    installation.history(days=60, changed=0)
+    installation.searched(50)
+    assert recommended(installation).as_json()["recommendation"] == "rag"
+    opened = recommended(installation, {"restricted_documents": 0.5}).as_json()
+    assert opened["recommendation"] == "long-context"
+
+
+def test_answers_that_cite_are_retrieved(installation: Installation) -> None:
+    installation.corpus(4)
+    installation.history(days=60, changed=0)
+    installation.searched(50)
+    for _ in range(20):
+        id = installation.log.grow(1, started_at=START)[0]
+        installation.connection.execute(
+            "insert into answers (conversation_id, ordinal, collection, strategy, outcome,"
+            " cited_ids) values (%s, 2, 'default', 'rag', 'answered', '{1}')",
+            [id],
+        )
+    assert recommended(installation).as_json()["recommendation"] == "rag"
+    assert recommended(installation, {"cited_answers": 1.1}).as_json()["recommendation"] == (
+        "long-context"
+    )
+
+
+def test_facts_that_nobody_can_look_up_ask_for_a_corpus(installation: Installation) -> None:
+    installation.talk(5)
+    installation.correct_facts(30)
+    found = recommended(installation).as_json()
+    assert found["recommendation"] == "rag"
+    assert "documents" in " ".join(one["do"] for one in found["next_actions"])
+    assert recommended(installation, {"knowledge_failures": 1.1}).as_json()["recommendation"] == (
+        "prompt"
+    )
+
+
+def test_what_was_measured_on_the_same_questions_overrules_the_criteria(
+    installation: Installation,
+) -> None:
+    installation.corpus(4)
+    installation.history(days=60, changed=0)
+    installation.searched(50)
+    installation.examined("long-context", [0.0] * 30 + [1.0] * 10)
+    installation.examined("rag", [1.0] * 38 + [0.0] * 2)
+    found = recommended(installation).as_json()
+    assert found["recommendation"] == "rag"
+    assert "measured to be better" in found["overruled"]
+
+
+def test_a_simpler_strategy_that_is_not_worse_is_preferred(installation: Installation) -> None:
+    both(installation)
+    installation.retrieval(0.95)
+    installation.examined("rag", [1.0] * 39 + [0.0])
+    installation.examined("rag", [1.0] * 39 + [0.0], tuned=True)
+    found = recommended(installation).as_json()
+    assert found["recommendation"] == "rag"
+    assert "simpler and not worse" in found["overruled"]
