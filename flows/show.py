@@ -75,18 +75,13 @@ def hits(
     if not found:
         console.print(f"Nothing found for {query!r}.", markup=False)
     for hit in found:
-        place = [hit.path]
-        if hit.section:
-            place.append(hit.section)
-        if hit.page is not None:
-            place.append(f"page {hit.page}")
         ranks = [
             f"{name} {rank}"
             for name, rank in (("words", hit.keyword_rank), ("meaning", hit.dense_rank))
             if rank is not None
         ]
         line = Text(f"{hit.rank:>2}  ", style="bold")
-        line.append(" · ".join(place), style="cyan")
+        line.append(place(hit), style="cyan")
         line.append(f"  ({', '.join(ranks)})  chunk {hit.chunk_id}", style="dim")
         console.print(line, soft_wrap=True)
         near = (around or {}).get(hit.chunk_id, ())
@@ -322,6 +317,12 @@ def _tries(one: dict[str, Any]) -> str:
 
 def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
+
+
+def place(hit: Hit) -> str:
+    """Where a hit stands: its file, section and page."""
+    page = None if hit.page is None else f"page {hit.page}"
+    return " · ".join(part for part in (hit.path, hit.section, page) if part)
 
 
 def _excerpt(text: str, limit: int = 400) -> str:

@@ -59,10 +59,12 @@ declare
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
-        'my_principals', 'my_collections', 'known_embedding', 'remember_query', 'log_search'];
+        'my_principals', 'my_collections', 'known_embedding', 'remember_query', 'log_search',
+        'read_collection'];
     promoting  constant text[] := array[
         'promote_model', 'rollback_model', 'change_serving', 'check_promotable', 'chat_model_name'];
-    naming     constant text[] := array['act_for', 'session_is', 'transaction_stamp'];
+    naming     constant text[] := array[
+        'act_for', 'session_is', 'transaction_stamp', 'log_answer', 'said_before'];
     command    text;
 begin
     for command in
@@ -111,7 +113,10 @@ begin
             ('openbook_trainer', 'select',
              documents || version || said || measured || array['models', 'runs', 'search_log']),
             ('openbook_engine', 'select', documents || engine || rights || array['models']),
-            ('openbook_engine', 'select, insert', asked)
+            ('openbook_engine', 'select, insert', asked),
+            ('openbook_engine', 'select, insert, update', array['conversations', 'messages']),
+            ('openbook_engine', 'select, insert', array['answers']),
+            ('openbook_engine', 'select', array['chat_models'])
         ) as r (role, privileges, tables)
         join pg_roles g on g.rolname = r.role
         join pg_class t on t.relnamespace = 'openbook'::regnamespace and t.relkind in ('r', 'p')

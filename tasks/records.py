@@ -185,9 +185,11 @@ class Answer:
 
     `outcome` is `answered`, `nothing found` (retrieval found nothing good enough), `no model` (the
     passages themselves are the answer) or `failed` (`reason`). `passages` are the hits that the
-    model was shown, best first; `cited` are chunk ids among them, in the order of their citation;
+    model was shown, best first, and `numbers` the number that each was shown under: hits that
+    follow each other share one. `cited` are chunk ids among them, in the order of their citation;
     `removed_citations` counts citations of something else, which are no longer in `text`. Times are
-    milliseconds, tokens the endpoint's count where it gives one.
+    milliseconds, tokens the endpoint's count where it gives one. `conversation` names that in which
+    it was logged.
     """
 
     question: str
@@ -196,6 +198,7 @@ class Answer:
     strategy: str
     model: ChatModel | None = None
     passages: tuple[Hit, ...] = ()
+    numbers: tuple[int, ...] = ()
     cited: tuple[int, ...] = ()
     removed_citations: int = 0
     context_tokens: int = 0
@@ -203,6 +206,8 @@ class Answer:
     output_tokens: int | None = None
     retrieval_ms: int = 0
     generation_ms: int = 0
+    response_id: str | None = None
+    conversation: str | None = None
     reason: str | None = None
 
 

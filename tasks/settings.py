@@ -64,11 +64,13 @@ class Settings:
     context_key: str | None = field(default=None, repr=False)
     """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     answer_model: str | None = None
-    """The chat model that writes answers for RAFT datasets; unset: the logged ones are taken."""
+    """The chat model that answers questions and writes RAFT datasets' answers; unset: none does."""
     answer_url: str | None = None
     """Its endpoint's base URL; unset: OpenAI's own."""
     answer_key: str | None = field(default=None, repr=False)
     """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
+    answer_window: int = 8192
+    """How many tokens it reads and writes at once."""
     train_url: str | None = None
     """The base URL of a provider that trains, for the backend `openai`; unset: OpenAI's own."""
     train_key: str | None = field(default=None, repr=False)
@@ -182,6 +184,7 @@ _CONVERTERS = {
     "answer_model": _text,
     "answer_url": _text,
     "answer_key": _text,
+    "answer_window": _integer,
     "train_url": _text,
     "train_key": _text,
     "retention_days": _number,

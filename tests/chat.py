@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from threading import Lock, Thread
@@ -17,8 +17,9 @@ from tests.endpoint import Body, Handler, Misbehaviour, error
 class ChatEndpoint:
     """What the server does, and what it has seen.
 
-    `say` makes the model's words of what it is shown and the passage. `then` queues misbehaviours,
-    each for one of the next requests; a passage with a word of `poison` is refused.
+    `say` makes the model's words of what it is shown and the passage, `reply` of any other request;
+    with `stream` they are sent word by word. `then` queues misbehaviours, each for one of the next
+    requests; a passage with a word of `poison` is refused.
     """
 
     def __init__(self, url: str) -> None:
@@ -29,6 +30,8 @@ class ChatEndpoint:
         self.refuses_everything = False
         self.knows_max_tokens = True
         self.say: Callable[[str, str], str] = lambda shown, _: f"Of {shown.split()[0]} it speaks."
+        self.reply: Callable[[Body], str] = lambda body: self.say(*_prompt(body))
+        self.unknown_parameters: set[str] = set()
         self.lock = Lock()
         self.misbehaviours: deque[Misbehaviour] = deque()
 
@@ -48,9 +51,10 @@ class ChatEndpoint:
 
     def right_answer(self, body: Body) -> Body:
         """What a well-behaved server says."""
-        words = self.say(*_prompt(body))
+        words = self.reply(body)
         sent = sum(len(message["content"].split()) for message in body["messages"])
         return {
+            "id": f"chatcmpl-{len(self.requests)}",
             "object": "chat.completion",
             "model": body["model"],
             "choices": [
@@ -65,7 +69,9 @@ class ChatEndpoint:
 
     def refusal(self, body: Body) -> tuple[int, Body] | None:
         """Why a request is refused, if it is."""
-        _, passage = _prompt(body)
+        passage = body["messages"][-1]["content"].rpartition("<passage>")[2]
+        if unknown := self.unknown_parameters & body.keys():
+            return 400, error(f"Unsupported parameter: '{unknown.pop()}'")
         if not self.knows_max_tokens and "max_tokens" in body:
             return 400, error("'max_tokens' is not supported; use 'max_completion_tokens' instead")
         if self.refuses_everything or self.poison & set(re.findall(r"\w+", passage)):
@@ -106,7 +112,48 @@ class _ChatHandler(Handler):
         elif refusal := endpoint.refusal(body):
             self.answer(*refusal)
         else:
-            self.answer(200, endpoint.right_answer(body))
+            answer = endpoint.right_answer(body)
+            if body.get("stream"):
+                self.stream(events(answer))
+            else:
+                self.answer(200, answer)
+
+    def stream(self, sent: Sequence[Body], *, whole: bool = True) -> None:
+        """Send events as they come; one that is not `whole` ends without its end."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        lines = [f"data: {json.dumps(event)}\n\n" for event in sent]
+        for line in [*lines, *(["data: [DONE]\n\n"] if whole else [])]:
+            data = line.encode()
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self.wfile.flush()
+        if whole:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
+
+
+def events(answer: Body) -> list[Body]:
+    """A whole answer as the events of a stream, a word each; the last ones say how it ended."""
+    (choice,) = answer["choices"]
+    about = {"id": answer["id"], "object": "chat.completion.chunk", "model": answer["model"]}
+    pieces = re.findall(r"\s*\S+|\s+$", choice["message"]["content"])
+    choices = [{"index": 0, "delta": {"content": piece}} for piece in pieces]
+    choices.append({"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]})
+    sent: list[Body] = [{**about, "choices": [one]} for one in choices]
+    return [*sent, {**about, "choices": [], "usage": answer["usage"]}]
+
+
+def broken_stream(words: int, *, politely: bool = False) -> Misbehaviour:
+    """Send so many words of the answer and hang up; politely: as if that had been all."""
+
+    def misbehave(handler: Handler, answer: Body) -> None:
+        assert isinstance(handler, _ChatHandler)
+        handler.stream(events(answer)[:words], whole=politely)
+
+    return misbehave
 
 
 def _prompt(body: dict[str, Any]) -> tuple[str, str]:

@@ -34,7 +34,7 @@ SHARED_MAY_USE = {
 }
 
 HEAVY = {"prefect", "unstructured", "openai", "torch", "pandas"}
-"""What `import tasks.retrieve.search` must not load: it would cost a search its first second."""
+"""What searching and asking must not load: it would cost them their first second."""
 
 
 def imports(module: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -246,9 +246,10 @@ def test_the_constraints_pin_a_light_core(name: str) -> None:
     assert not found, "\n".join(found)
 
 
-def test_search_is_imported_without_what_it_does_not_need() -> None:
+@pytest.mark.parametrize("module", ["tasks.retrieve.search", "flows.ask"])
+def test_search_is_imported_without_what_it_does_not_need(module: str) -> None:
     program = (
-        "import sys, tasks.retrieve.search;"
+        f"import sys, {module};"
         f"print(*sorted({HEAVY} & {{name.partition('.')[0] for name in sys.modules}}))"
     )
     child = subprocess.run(
@@ -256,9 +257,7 @@ def test_search_is_imported_without_what_it_does_not_need() -> None:
     )
     assert child.returncode == 0, child.stderr
     loaded = child.stdout.strip()
-    assert not loaded, (
-        f"tasks.retrieve.search loads {loaded}: import it in the function that needs it"
-    )
+    assert not loaded, f"{module} loads {loaded}: import it in the function that needs it"
 
 
 @pytest.mark.parametrize(

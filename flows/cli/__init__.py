@@ -6,6 +6,7 @@ loaded by the command that needs them, so that `openbook search` answers at once
 
 from flows.cli import (
     advise,
+    answer,
     books,
     conversations,
     datasets,
@@ -21,6 +22,7 @@ from flows.cli.group import main
 
 __all__ = [
     "advise",
+    "answer",
     "books",
     "conversations",
     "datasets",

@@ -29,13 +29,13 @@ _MODE = click.option(
     show_default=True,
     help="Meaning and words, meaning alone, or words alone (BM25).",
 )
-_FILTER = click.option(
+FILTER = click.option(
     "--filter",
     "filter_text",
     metavar="JSON",
     help='Conditions on documents, such as \'{"format": "pdf", "path": {"prefix": "hr/"}}\'.',
 )
-_WHERE = click.option(
+WHERE = click.option(
     "--where",
     metavar="PREDICATE",
     help="The same, as SQL has it: \"format = 'pdf' and year >= 2024 and path like 'hr/%'\".",
@@ -55,8 +55,8 @@ _AS_OF = click.option(
 @click.argument("query")
 @_LENGTH
 @_MODE
-@_FILTER
-@_WHERE
+@FILTER
+@WHERE
 @_GROUP
 @_PAGE
 @_AS_OF
@@ -99,7 +99,7 @@ def search(
             query,
             k=k,
             mode=mode,
-            filter=_parse_filter(filter_text),
+            filter=parse_filter(filter_text),
             predicate=where,
             collection=collection,
             as_of=_parse_time(as_of),
@@ -115,8 +115,8 @@ def search(
 @click.argument("chunk", type=click.IntRange(0, 2**63 - 1))
 @_LENGTH
 @_MODE
-@_FILTER
-@_WHERE
+@FILTER
+@WHERE
 @_GROUP
 @_PAGE
 @as_json
@@ -141,7 +141,7 @@ def more_like(
             chunk,
             k=k,
             mode=mode,
-            filter=_parse_filter(filter_text),
+            filter=parse_filter(filter_text),
             predicate=where,
             per_document=group,
             skip=(page - 1) * k,
@@ -154,8 +154,8 @@ def more_like(
 @click.argument("chunk", type=click.IntRange(0, 2**63 - 1))
 @_LENGTH
 @_MODE
-@_FILTER
-@_WHERE
+@FILTER
+@WHERE
 @_AS_OF
 @as_json
 def why(
@@ -185,7 +185,7 @@ def why(
             chunk,
             k=k,
             mode=mode,
-            filter=_parse_filter(filter_text),
+            filter=parse_filter(filter_text),
             predicate=where,
             as_of=_parse_time(as_of),
         )
@@ -223,7 +223,7 @@ def _tell(
     print_json(values)
 
 
-def _parse_filter(text: str | None) -> dict[str, Any] | None:
+def parse_filter(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:

@@ -1,0 +1,1 @@
+update collections set strategy = %(strategy)s where name = %(collection)s;
