@@ -15,7 +15,7 @@ import yaml
 from psycopg import Connection
 
 from tasks.errors import Fatal
-from tasks.evaluate.golden import golden_sets
+from tasks.evaluate.golden.store import golden_sets
 from tasks.ingest.runs import sources
 from tasks.settings import Settings
 
@@ -107,8 +107,9 @@ def _sources(connection: Connection, _settings: Settings) -> Iterator[dict[str, 
 
 
 def _golden_sets(connection: Connection, _settings: Settings) -> Iterator[dict[str, str]]:
-    for name in golden_sets(connection):
-        yield {"name": name}
+    for one in golden_sets(connection):
+        if one["judged"] and one["collection"]:  # what search can be asked
+            yield {"name": one["name"]}
 
 
 def _datasets(_connection: Connection, settings: Settings) -> Iterator[dict[str, str]]:

@@ -27,7 +27,7 @@ from tasks.embedders import open_embedder
 from tasks.errors import Rejected, Retryable
 from tasks.evaluate.collection import corpus, judged
 from tasks.evaluate.exam import Exam, Question
-from tasks.evaluate.golden import golden_set
+from tasks.evaluate.golden.store import golden_set
 from tasks.evaluate.measures import Outcome, score
 from tasks.evaluate.page import markdown
 from tasks.evaluate.results import evaluation, store_evaluation
@@ -86,7 +86,17 @@ def _reranking() -> Settings:
 
 
 def _exam(connection: Connection, folder: str, golden: str) -> Exam:
-    return judged(Path(folder)) if folder else golden_set(connection, golden)
+    """The folder's exam, or the golden set's questions whose documents are known."""
+    if folder:
+        return judged(Path(folder))
+    exam = golden_set(connection, golden)
+    asked = tuple(question for question in exam.questions if question.grades)
+    if not asked or not exam.collection:
+        raise Rejected(
+            f"no question of {golden} says which document of a collection answers it",
+            "Give its questions sources, and the set its collection: openbook golden import.",
+        )
+    return replace(exam, questions=asked)
 
 
 @task(name="fill", task_run_name="fill {folder}")

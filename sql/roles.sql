@@ -54,8 +54,10 @@ declare
     trained    constant text[] := array[
         'chat_models', 'gate_decisions', 'promotions', 'training_runs', 'training_files',
         'training_events', 'retrain_cycles'];
-    examined   constant text[] := array['answer_evaluations', 'answer_scores', 'answers'];
-    asked_for  constant text[] := array['golden_questions', 'golden_judgements', 'answer_results'];
+    examined   constant text[] := array[
+        'answer_evaluations', 'answer_scores', 'answer_figures', 'answers'];
+    asked_for  constant text[] := array[
+        'golden_questions', 'golden_judgements', 'answer_results', 'answer_verdicts'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',

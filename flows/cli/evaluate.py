@@ -18,7 +18,7 @@ from tasks.settings import current
     "--questions",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help='First make this the set: {"question": …, "path": …, "grade": 1}, one a line.',
+    help="First make the questions of this file the set; see openbook golden import.",
 )
 @click.option(
     "--collection",
@@ -73,8 +73,11 @@ def evaluate(
 
 def _store(golden: str, questions: Path, collection: str) -> None:
     from tasks.database import connect
-    from tasks.evaluate.golden import read_judgements, store_golden
+    from tasks.evaluate.golden.read import read_questions
+    from tasks.evaluate.golden.store import store_golden
 
-    judgements = read_judgements(questions)
+    reading = read_questions(questions)
+    for error in reading.rejected:
+        raise error
     with closing(connect(current(), autocommit=True)) as connection:
-        store_golden(connection, golden, collection, judgements)
+        store_golden(connection, golden, reading.questions, collection=collection, only=True)

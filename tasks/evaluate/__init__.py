@@ -1,1 +1,1 @@
-"""How well search finds what it should: questions with known answers, and the measures."""
+"""How well search finds, and a model answers: questions with known answers, and the measures."""

@@ -143,7 +143,7 @@ def test_a_line_of_questions_that_cannot_be_used_is_named(
     file.write_text('{"question": "a", "path": "b"}\n' + line)
     result = CliRunner().invoke(main, ["evaluate", "--golden", "sea", "--questions", str(file)])
     assert result.exit_code == 1
-    assert "questions.jsonl, line 2 is no judgement" in result.stderr
+    assert "questions.jsonl, line 2: it " in result.stderr
 
 
 def test_a_bad_collection_is_an_error_and_not_a_crash(book: Book, folder: Path) -> None:

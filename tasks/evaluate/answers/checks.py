@@ -1,0 +1,99 @@
+"""The checks of a golden question, held against an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.evaluate.answers.citations import cited_paths
+from tasks.evaluate.answers.refusal import refuses
+from tasks.evaluate.answers.text import folded, without_citations
+from tasks.evaluate.exam import Check
+from tasks.records import Answer
+
+FORM = ("regex", "json_schema", "must_cite")
+"""The kinds that ask for an answer's form rather than for what it says."""
+
+_FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
+_EDGE = " \t.,;:!?\"'\u201c\u201d\u2018\u2019`*"
+
+
+def applies(check: Check, answer: Answer) -> bool:
+    """Whether the check asks anything: who was shown nothing can cite nothing."""
+    return check.kind != "must_cite" or bool(answer.passages)
+
+
+def failure(check: Check, answer: Answer) -> str | None:
+    """Why the check fails; None: it holds."""
+    said = without_citations(answer.text) if answer.passages else answer.text.strip()
+    match check.kind:
+        case "json_schema":
+            return _schema_failure(check.value, answer.text, bare=True)
+        case "must_cite":
+            return _citation_failure(check.value, answer)
+        case "must_refuse":
+            return None if refuses(said) else "it does not refuse"
+    return _text_failure(check, said)
+
+
+def _text_failure(check: Check, said: str) -> str | None:
+    texts = [check.value] if isinstance(check.value, str) else check.value
+    meant = " or ".join(map(repr, texts))
+    match check.kind:
+        case "exact":
+            held, failed = any(_bare(said) == _bare(text) for text in texts), f"is not {meant}"
+        case "contains":
+            held, failed = any(_contains(said, text) for text in texts), f"does not contain {meant}"
+        case "regex":
+            held = any(re.search(text, said) for text in texts)
+            failed = f"does not match {meant}"
+        case _:
+            held, failed = False, f"meets a check that is not known, {check.kind!r}"
+    return None if held else f"it {failed}"
+
+
+def schema_valid(schema: Mapping[str, Any], answer: Answer) -> bool:
+    """Whether the JSON of the answer, in a code fence or not, is as the schema demands."""
+    return _schema_failure(schema, answer.text, bare=False) is None
+
+
+def _schema_failure(schema: Mapping[str, Any], said: str, *, bare: bool) -> str | None:
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    said = said.strip()
+    if not bare and (fenced := _FENCE.match(without_citations(said))):
+        said = fenced[1]
+    try:
+        value = json.loads(said)
+    except ValueError:
+        try:
+            value = json.loads(without_citations(said))
+        except ValueError:
+            return "it is no JSON, or not JSON alone"
+    # An empty registry: nothing is fetched, whatever a schema refers to.
+    validator = validator_for(schema)(schema, registry=Registry())
+    wrong = best_match(validator.iter_errors(value))
+    return None if wrong is None else f"its JSON is not as the schema demands: {wrong.message}"
+
+
+def _citation_failure(value: object, answer: Answer) -> str | None:
+    cited = cited_paths(answer)
+    if isinstance(value, str):
+        return None if value in cited else f"it does not cite {value}"
+    return None if cited else "it cites nothing"
+
+
+def _bare(text: str) -> str:
+    return folded(text).strip(_EDGE)
+
+
+def _contains(said: str, text: str) -> bool:
+    """Whether the text stands in what is said; a number not as a part of a longer one."""
+    wanted = folded(text)
+    before = r"(?<!\d)(?<!\d[.,])" if wanted[0].isdecimal() else ""
+    after = r"(?!\d|[.,]\d)" if wanted[-1].isdecimal() else ""
+    return re.search(before + re.escape(wanted) + after, folded(said)) is not None
