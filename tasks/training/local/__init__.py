@@ -1,0 +1,1 @@
+"""Training on this machine: LoRA adapters by transformers, peft and trl."""
