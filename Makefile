@@ -1,10 +1,11 @@
 # quickstart: everything set up and the main job run.  test: everything checked.
-.PHONY: quickstart install deploy test lint faults bench lock
+.PHONY: quickstart install deploy test lint faults train test-train bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
 CORE := .venv/core.installed
 DEV := .venv/dev.installed
+TRAIN := .venv/train.installed
 # What builds a package is pinned as well.
 PIP := PIP_CONSTRAINT=constraints-dev.txt $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
 
@@ -29,6 +30,13 @@ $(DEV): $(CORE) constraints-dev.txt
 	$(PIP) -r constraints-dev.txt
 	@touch $@
 
+# The second line brings what the PyTorch that was found asks for: nothing for a build without CUDA,
+# else NVIDIA's libraries, in the versions that it names itself.
+$(TRAIN): $(CORE) constraints-train.txt
+	$(PIP) -r constraints-train.txt
+	PIP_CONSTRAINT=constraints-train.txt $(BIN)/pip --disable-pip-version-check install --quiet torch
+	@touch $@
+
 test: $(DEV)
 	$(BIN)/pytest -n 2 --dist loadgroup
 
@@ -42,10 +50,20 @@ faults: $(DEV)
 	$(BIN)/pytest -n 2 --dist load -m "faults or not faults" tests/faults
 	$(BIN)/python -m tests.faults.chaos --minutes 10
 
+# Training on this machine: PyTorch and its kin, a small model, and what serves it.
+train: $(TRAIN)
+
+test-train: $(DEV) $(TRAIN)
+	$(BIN)/pytest -n 2 --dist loadgroup -m train
+
 bench: $(DEV)
 	$(BIN)/python -m tests.bench
 
 # Needs uv; resolves pyproject.toml anew and pins what comes out.
 lock:
 	uv pip compile --quiet --universal --no-header --no-annotate --upgrade pyproject.toml -o constraints.txt
-	uv pip compile --quiet --universal --no-header --no-annotate --upgrade --all-extras -c constraints.txt pyproject.toml -o constraints-dev.txt
+	uv pip compile --quiet --universal --no-header --no-annotate --upgrade --extra dev -c constraints.txt pyproject.toml -o constraints-dev.txt
+	(uv pip compile --quiet --universal --no-header --no-annotate --extra train --extra offline -c constraints-dev.txt pyproject.toml; \
+		echo huggingface-hub | uv pip compile --quiet --universal --no-header --no-annotate --no-config -c constraints-dev.txt -) \
+		| sort -u | awk -F '==' 'NR == FNR { core[$$1]; next } !($$1 in core)' constraints.txt - \
+		| grep -vE '^(cuda|nvidia|triton)' > constraints-train.txt

@@ -193,7 +193,7 @@ def missing_comments(path: str, source: str) -> list[str]:
 
 
 def loose_pins(path: str, source: str) -> list[str]:
-    """Each constraint pins one version of a package of the light core, wherever it is fetched."""
+    """Each constraint pins one version of a package; PyTorch belongs to training alone."""
     wrong = []
     for line in source.splitlines():
         entry = line.partition("#")[0].strip()
@@ -201,8 +201,10 @@ def loose_pins(path: str, source: str) -> list[str]:
             wrong.append(f"{path}: {line!r} names a host or an option: leave that to the installer")
         elif entry and not re.fullmatch(r"[a-z0-9][a-z0-9.-]*==[\w.!+]+( ;.*)?", entry):
             wrong.append(f"{path}: {line!r} is not pinned: write name==version")
-        elif re.match(r"(torch|spacy|nvidia|triton)", entry):
-            wrong.append(f"{path}: {line!r} weighs too much for the core: find who asks for it")
+        elif re.match(r"(spacy|nvidia|cuda|triton)", entry) or (
+            entry.startswith("torch") and path != "constraints-train.txt"
+        ):
+            wrong.append(f"{path}: {line!r} weighs too much: find who asks for it")
     return wrong
 
 
@@ -243,6 +245,13 @@ def test_the_constraints_pin_a_light_core(name: str) -> None:
     source = (ROOT / name).read_text(encoding="utf-8")
     assert "prefect==" in source
     found = loose_pins(name, source)
+    assert not found, "\n".join(found)
+
+
+def test_the_constraints_of_training_leave_cuda_to_the_build_that_was_found() -> None:
+    source = (ROOT / "constraints-train.txt").read_text(encoding="utf-8")
+    assert "torch==" in source
+    found = loose_pins("constraints-train.txt", source)
     assert not found, "\n".join(found)
 
 
@@ -295,6 +304,7 @@ def test_search_is_imported_without_what_it_does_not_need(module: str) -> None:
         (loose_pins, "constraints.txt", "click @ https://example.org/click.whl", "names a host"),
         (loose_pins, "constraints.txt", "torch==2.13.0", "weighs too much"),
         (loose_pins, "constraints.txt", "nvidia-cuda-runtime==13.0", "weighs too much"),
+        (loose_pins, "constraints-train.txt", "nvidia-cublas==13.1", "weighs too much"),
     ],
 )
 def test_a_breach_is_found_and_explained(rule: Rule, name: str, source: str, message: str) -> None:

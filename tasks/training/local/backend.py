@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from typing import Any
 
 from tasks.errors import Rejected
 from tasks.settings import Settings
-from tasks.training.backend import Artifact, JobState, Prepared, TrainingJob
+from tasks.training.backend import Artifact, JobState, Prepared, State, TrainingJob
 from tasks.training.local import progress
 from tasks.training.local.artifact import MANIFEST, check, digest
 from tasks.training.local.base import find_base
@@ -23,7 +24,8 @@ from tasks.training.local.layout import ARTIFACT, CANCEL, JOB, LOCK, LOG
 from tasks.training.local.proof import prove
 from tasks.training.local.recipe import read_recipe
 
-_TRIES = 10
+_TRIES = 5
+_PAUSE_SECONDS = 0.02
 
 
 class LocalBackend:
@@ -81,18 +83,9 @@ class LocalBackend:
         with _lock(folder) as descriptor:
             alive = descriptor is None
         lines = progress.read(folder)
-        step = next((line for line in reversed(lines) if "loss" in line), {})
-        at = {"step": step.get("step"), "steps": step.get("steps"), "loss": step.get("loss")}
-        if (folder / ARTIFACT / MANIFEST).exists():
-            return JobState("succeeded", **at)
-        if alive:
-            asked = (folder / CANCEL).exists()
-            return JobState("running", **at, message="It ends after this step" if asked else "")
-        if (folder / CANCEL).exists():
-            return JobState("cancelled", **at)
-        if not lines and not (folder / LOG).exists():
-            return JobState("planned")
-        return JobState("failed", **at, message=_why(folder, lines))
+        state, message = _state(folder, alive, lines)
+        last: dict[str, Any] = next((line for line in reversed(lines) if "loss" in line), {})
+        return JobState(state, last.get("step"), last.get("steps"), last.get("loss"), message)
 
     def cancel(self, job_id: str) -> None:
         """Ask that the training ends after its step; submitted again, it carries on."""
@@ -121,17 +114,24 @@ class LocalBackend:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[int | None]:
-    """The lock on a run's folder: its descriptor, or None while a training process holds it."""
+    """The lock on a run's folder: its descriptor, or None while a training process holds it.
+
+    Others hold it for a moment, to ask or to submit; only a training process holds it for long.
+    """
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield descriptor
+        yield descriptor if any(_taken(descriptor) for _ in range(_TRIES)) else None
     finally:
         os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_PAUSE_SECONDS)
+        return False
+    return True
 
 
 def read_job(folder: Path) -> TrainingJob:
@@ -169,6 +169,19 @@ def _folder(job_id: str) -> Path:
     if not (Path(job_id) / JOB).is_file():
         raise Rejected(f"There is no local training job {job_id}", "Submit it first.")
     return Path(job_id)
+
+
+def _state(folder: Path, alive: bool, lines: list[dict[str, Any]]) -> tuple[State, str]:
+    asked_to_end = (folder / CANCEL).exists()
+    if (folder / ARTIFACT / MANIFEST).exists():
+        return "succeeded", ""
+    if alive:
+        return "running", "It ends after this step" if asked_to_end else ""
+    if asked_to_end:
+        return "cancelled", ""
+    if not (folder / LOG).exists():
+        return "planned", ""
+    return "failed", _why(folder, lines)
 
 
 def _why(folder: Path, lines: list[dict[str, Any]]) -> str:

@@ -96,12 +96,14 @@ def _named(tensors: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, A
             )
         kind = layer.rpartition(".")[2]
         if side == "B" and kind in heads and architecture in _PERMUTED:
-            tensor = _rotary_order(tensor, heads[kind])
-        found[f"{name}.weight.lora_{side.lower()}"] = tensor.astype("float32")
+            rows = _rotary_order(tensor, heads[kind])
+        else:
+            rows = tensor
+        found[f"{name}.weight.lora_{side.lower()}"] = rows.astype("float32")
     return found
 
 
 def _rotary_order(rows: Any, heads: int) -> Any:
-    """Each head's rows, of which transformers pairs i with i + half, with the pairs side by side."""
+    """Each head's rows with those side by side that transformers pairs as i and i + half."""
     halves = rows.reshape(heads, 2, rows.shape[0] // heads // 2, rows.shape[1])
     return halves.swapaxes(1, 2).reshape(rows.shape)

@@ -180,12 +180,13 @@ def _leave(job: TrainingJob, recipe: Recipe, base: Base, proof: Proof, trainer: 
         trainer.model.save_pretrained(aside)
         (aside / "README.md").unlink(missing_ok=True)  # a model card that speaks of nothing
         proof.tokenizer.save_pretrained(aside)
-        _sort(aside / "adapter_config.json")
+        _settle(aside / "adapter_config.json", job.base)
 
 
-def _sort(file: Path) -> None:
-    """Put the names of layers in order: peft writes a set as it comes."""
+def _settle(file: Path, base: str) -> None:
+    """Name the base as the job does, and put the layers in order: peft writes a set as it comes."""
     config = json.loads(file.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = base
     if isinstance(config.get("target_modules"), list):
         config["target_modules"] = sorted(config["target_modules"])
     file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
