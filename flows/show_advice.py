@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from flows.show import console
+from tasks.advise.page import number
 
 
 def advice(values: dict[str, Any]) -> None:
@@ -46,18 +47,17 @@ def advice(values: dict[str, Any]) -> None:
 def _criteria(found: list[dict[str, Any]]) -> None:
     table = Table("criterion", "figure", "threshold", "points to", box=None)
     for one in found:
-        table.add_row(one["says"], _figure(one), f"{one['relation']} {one['threshold']:,.4g}",
-                      one["points_to"] or "?")  # fmt: skip
+        limit = f"{one['relation']} {number(one['threshold'])}"
+        table.add_row(one["says"], _figure(one["figure"]), limit, one["points_to"] or "?")
     console.print(table)
 
 
-def _figure(one: dict[str, Any]) -> str:
-    figure = one["figure"]
+def _figure(figure: dict[str, Any]) -> str:
     if figure["value"] is None:
         return "[dim]not known[/dim]"
     reach = figure["interval"]
-    between = f" ({reach[0]:.3g} to {reach[1]:.3g})" if reach else ""
-    return f"{figure['value']:,.4g} {figure['unit']}{between}"
+    between = f" ({number(reach[0])} to {number(reach[1])})" if reach else ""
+    return f"{number(figure['value'])} {figure['unit']}{between}"
 
 
 def _costs(found: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ with held as (
     where c.name = %(collection)s and r.outcome = 'done'
 )
 select (select count(*) from held) as documents,
-       (select count(*) from held h where not 'public' = any (h.readers)) as restricted,
-       (select count(distinct h.readers) from held h) as audiences,
+       (select count(*) - coalesce((select count(*) from held a group by a.readers
+                                    order by 1 desc limit 1), 0)
+        from held h) as elsewhere,
        (select count(*)
         from held h join openbook.chunks k on k.content_id = h.content_id) as chunks,
        (select coalesce(sum(p.tokens), 0)::bigint

@@ -115,8 +115,8 @@ def criteria(
             points="long-context | rag"),
         one("steady", "the corpus hardly changes", figures["changed_a_month"], AT_MOST,
             "changed_a_month", unless_known=True, points="long-context | rag"),
-        one("open", "every reader may read all of it", figures["restricted"], AT_MOST,
-            "restricted_documents", unless_known=True, points="long-context | rag"),
+        one("open", "who reads one document may read all", figures["other_readers"], AT_MOST,
+            "other_readers", unless_known=True, points="long-context | rag"),
         one("cited", "answers have to cite", figures["cited"], AT_LEAST, "cited_answers",
             points="rag | any"),
         one("found", "retrieval finds what answers stand on", figures["recall"], AT_LEAST,
@@ -145,12 +145,14 @@ def criteria(
 
 
 def _consulted(evidence: Evidence) -> Figure:
-    """1 where there is a corpus that is searched, or that answers stand on; else 0."""
+    """In how many ways a corpus is used: searches, answers that stand on it, golden questions."""
     figures = evidence.figures
     asked = (
-        (figures["searches_a_day"].value or 0) > 0
-        or (figures["on_passages"].hits or 0) > 0
-        or figures["recall"].value is not None
-        or bool({"rag", "oracle", "long-context"} & set(evidence.experiments.correct))
+        (figures["searches_a_day"].value or 0) > 0,
+        (figures["on_passages"].hits or 0) > 0,
+        figures["recall"].value is not None
+        or bool({"rag", "oracle", "long-context"} & set(evidence.experiments.correct)),
     )
-    return counted(float(bool(evidence.chunks) and asked), "(1: yes)", "openbook search, or answer")
+    return counted(
+        sum(asked) if evidence.chunks else 0, "ways of use", "openbook search, or answer"
+    )

@@ -167,10 +167,9 @@ def _knowledge(
     return {
         "corpus_tokens": counted(knowledge["tokens"], "tokens", INGEST),
         "changed_a_month": counted(changing, "of the chunks a month", INGEST),
-        "restricted": counted(
-            knowledge["restricted"] / documents if documents else None, "of the documents", INGEST
+        "other_readers": counted(
+            knowledge["elsewhere"] / documents if documents else None, "of the documents", INGEST
         ),
-        "audiences": counted(knowledge["audiences"], "sets of readers", INGEST),
         "cited": share(grounding["cited"], grounding["answered"], LOG),
         "recall": recall,
         "oracle_gap": gap,

@@ -23,7 +23,7 @@ THRESHOLDS = {
     "changed_a_month": Threshold(
         0.05, "each change empties the provider's cache and outdates what was trained: " + _OURS
     ),
-    "restricted_documents": Threshold(
+    "other_readers": Threshold(
         0.0, "one text for all readers cannot be filtered by their rights"
     ),
     "cited_answers": Threshold(

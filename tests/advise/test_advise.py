@@ -130,14 +130,14 @@ def test_an_empty_database_is_told_what_to_measure_and_nothing_else(
 
 def test_every_threshold_can_turn_some_installation(installation: Installation) -> None:
     """What TURNS does not move is moved here, on an installation that is close to it."""
-    elsewhere = {"restricted_documents", "cited_answers", "knowledge_failures"}
+    elsewhere = {"other_readers", "cited_answers", "knowledge_failures"}
     assert {name for turns in TURNS.values() for name in turns} | elsewhere == set(THRESHOLDS)
     installation.corpus(4)
     installation.shelf.put("secret.md", "the fee is secret", readers=["ana"])
     installation.history(days=60, changed=0)
     installation.searched(50)
     assert recommended(installation).as_json()["recommendation"] == "rag"
-    opened = recommended(installation, {"restricted_documents": 0.5}).as_json()
+    opened = recommended(installation, {"other_readers": 0.5}).as_json()
     assert opened["recommendation"] == "long-context"
 
 
