@@ -16,11 +16,13 @@ from psycopg import Connection
 
 from tasks.answer.answer import complete, prepare
 from tasks.answer.log import log_answer, said_before
+from tasks.answer.offline import ensure_offline, is_offline
 from tasks.answer.retrieval import Retrieval
 from tasks.database import connect
 from tasks.records import Answer, ChatModel
 from tasks.retrieve.search import ask, search
 from tasks.settings import Settings, current
+from tasks.training import registry
 
 RETRIEVAL = Retrieval(search=search, ask=ask)
 
@@ -96,10 +98,20 @@ def answer(
 
 
 def serving_model(
-    _connection: Connection, settings: Settings, name: str | None = None
+    connection: Connection, settings: Settings, name: str | None = None
 ) -> ChatModel | None:
-    """The model that answers: the named one at the configured endpoint, else the configured one."""
-    name = name or settings.answer_model
+    """The model that answers, where it can be asked; the small one's server is started for that.
+
+    `name` is the NAME@VERSION of a registered one, or a model of the configured endpoint; without
+    it, the registry's serving model answers, else the configured one. Raises Fatal for one that no
+    server has.
+    """
     if name is None:
-        return None
-    return ChatModel(name, name, settings.answer_url, window=settings.answer_window)
+        model = registry.serving_model(connection, settings)
+    elif "@" in name:
+        model = registry.find_model(connection, name).chat_model(settings)
+    else:
+        model = registry.configured_model(replace(settings, answer_model=name))
+    if model is None or not is_offline(model):
+        return model
+    return ensure_offline(settings, model)

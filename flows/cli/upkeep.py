@@ -232,12 +232,17 @@ def migrate(check: bool, as_json: bool) -> None:
 @main.command()
 @as_json
 def down(as_json: bool) -> None:
-    """Stop the embedded Postgres and the Prefect server that these commands started."""
+    """Stop the servers that these commands started: Postgres, Prefect, the small model."""
     from flows.server import stop_server
+    from tasks.answer.offline import stop_offline
     from tasks.database import stop
 
     settings = current()
-    stopped = {"prefect": stop_server(settings), "postgres": stop(settings)}
+    stopped = {
+        "model": stop_offline(settings),
+        "prefect": stop_server(settings),
+        "postgres": stop(settings),
+    }
     if as_json:
         print_json(stopped)
     else:

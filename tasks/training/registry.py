@@ -159,7 +159,9 @@ def serving_model(
 def configured_model(settings: Settings) -> ChatModel | None:
     """The model of OPENBOOK_ANSWER_MODEL; None where none is set."""
     name = settings.answer_model
-    return ChatModel(name, name, settings.answer_url) if name else None
+    return (
+        ChatModel(name, name, settings.answer_url, window=settings.answer_window) if name else None
+    )
 
 
 def promote(
