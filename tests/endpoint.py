@@ -117,6 +117,7 @@ def embedding_endpoint() -> Iterator[EmbeddingEndpoint]:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body of an answer are written one after the other
 
     def do_POST(self) -> None:
         """Answer one request for embeddings."""

@@ -32,7 +32,7 @@ def write_export(folder: Path, **changes: Any) -> Path:
                 json.dumps(
                     {
                         "messages": [
-                            {"role": "user", "content": f"{split} question {n}?"},
+                            {"role": "user", "content": f"{folder.name}: {split} question {n}?"},
                             {"role": "assistant", "content": f"Answer {n}."},
                         ]
                     }

@@ -76,6 +76,10 @@ class TrainingProvider:
         """The jobs that were launched, oldest first."""
         return list(self._load()["jobs"])
 
+    def done(self, order: str) -> bool:
+        """Whether what such a request asks for has been done at least once."""
+        return bool(self.files if order == "POST /files" else self.jobs)
+
     def fault(self, request: str) -> Fault | None:
         """The fault that is due at this request, if one is."""
         with self.lock:
