@@ -112,7 +112,8 @@ def _watch_endpoint(boundaries: Boundaries, endpoint: str) -> None:
 
     def watched_send(self: Any, request: httpx2.Request) -> httpx2.Response:
         if str(request.url).startswith(endpoint):
-            response = boundaries.around(send, "endpoint: request", self, request)
+            name = f"endpoint: {request.method} {request.url.path}"
+            response = boundaries.around(send, name, self, request)
             assert isinstance(response, httpx2.Response)
             return response
         return send(self, request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count, product
 from pathlib import Path
@@ -20,8 +21,7 @@ from tests.training.conftest import Workshop, job_of, write_export
 from tests.training.process import Attempt
 from tests.training.provider import Fault, training_provider
 
-_STRIDE = 41
-_IN_EVERY_RUN = 17
+_SHARES = 8
 ORDERS = ("POST /files", "POST /fine_tuning/jobs")
 LOSSES = (
     Fault(status(429, retry_after="0")),
@@ -37,34 +37,39 @@ LOSSES = (
 )
 
 
-def _shares() -> list[object]:
-    """One share of the boundaries for every test run, the others for `make faults`."""
-    return [
-        share if share == _IN_EVERY_RUN else pytest.param(share, marks=pytest.mark.faults)
-        for share in range(_STRIDE)
-    ]
-
-
-@pytest.mark.parametrize("share", _shares())
-def test_a_run_that_is_killed_at_any_boundary_is_carried_on_and_buys_nothing_twice(
-    share: int, workshop: Workshop, tmp_path: Path, record_property: pytest.RecordProperty
+def test_a_run_that_is_killed_before_or_after_an_order_is_carried_on_and_buys_nothing_twice(
+    workshop: Workshop, tmp_path: Path
 ) -> None:
+    attempt = Attempt(workshop.settings, workshop.job(), tmp_path / "boundaries")
+    assert attempt.run()
+    names = attempt.crossed
+    orders = [place for place, name in enumerate(names, start=1) if "endpoint: POST" in name]
+    assert len(orders) == 6
+    _kill_at_each(orders, workshop, tmp_path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("share", range(_SHARES))
+def test_a_run_that_is_killed_at_any_boundary_is_carried_on_and_buys_nothing_twice(
+    share: int, workshop: Workshop, tmp_path: Path
+) -> None:
+    _kill_at_each(count(share + 1, _SHARES), workshop, tmp_path)
+
+
+def _kill_at_each(boundaries: Iterable[int], workshop: Workshop, folder: Path) -> None:
+    """Kill a run of its own at each of those boundaries, again half way there, and let it end."""
     workshop.provider.page = 100
-    crossed: list[str] = []
-    for runs, kill_at in enumerate(count(share + 1, _STRIDE), start=1):
-        job = job_of(write_export(tmp_path / f"export-{runs}"), f"run-{runs}")
-        attempt = Attempt(workshop.settings, job, tmp_path / "boundaries", kill_at)
+    before = len(workshop.provider.jobs)
+    for runs, kill_at in enumerate(boundaries, start=1):
+        job = job_of(write_export(folder / f"export-{runs}"), f"killed-{runs}")
+        attempt = Attempt(workshop.settings, job, folder / "boundaries", kill_at)
         if attempt.run():
-            assert {"before", "after"} <= {line.partition(" ")[0] for line in attempt.crossed}
-            assert any("endpoint" in line for line in attempt.crossed)
-            break
-        crossed.append(attempt.crossed[-1])
+            return
+        name = attempt.crossed[-1]
         replace(attempt, kill_at=kill_at // 2 + 1).run()
         assert replace(attempt, kill_at=None).run()
-        assert len(workshop.provider.jobs) == runs, f"killed {crossed[-1]}"
-        assert len(workshop.provider.files) == 2 * runs, f"killed {crossed[-1]}"
-    assert len(crossed) > 4
-    record_property("boundaries", crossed)
+        assert len(workshop.provider.jobs) == before + runs, f"killed {name}"
+        assert len(workshop.provider.files) == 2 * (before + runs), f"killed {name}"
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -145,8 +150,15 @@ def test_a_provider_that_was_away_is_found_as_it_was_left(
         assert (len(provider.files), len(provider.jobs)) == (2, 1)
 
 
-def test_two_processes_that_submit_the_same_run_launch_one_job(
-    workshop: Workshop, tmp_path: Path
+@pytest.mark.parametrize(
+    ("order", "run_key", "message"),
+    [
+        (ORDERS[0], "run-2", "another run is uploading train.jsonl"),
+        (ORDERS[1], "run-1", "run-1 is being submitted"),
+    ],
+)
+def test_of_two_processes_that_buy_the_same_one_waits_for_the_other(
+    order: str, run_key: str, message: str, workshop: Workshop, tmp_path: Path
 ) -> None:
     arrived, released = Event(), Event()
 
@@ -154,16 +166,17 @@ def test_two_processes_that_submit_the_same_run_launch_one_job(
         arrived.set()
         assert released.wait(60)
 
-    workshop.provider.then(Fault(hold, ORDERS[1], "before"))
+    workshop.provider.then(Fault(hold, order, "before"))
     process = Attempt(workshop.settings, workshop.job(), tmp_path / "boundaries").start()
     assert arrived.wait(60)
-    with pytest.raises(Retryable, match="is being submitted"):
-        workshop.submit()
+    with pytest.raises(Retryable, match=message):
+        workshop.submit(run_key)
     released.set()
     process.join(60)
     assert process.exitcode == 0
-    assert workshop.submit() == "ftjob-1"
-    assert len(workshop.provider.jobs) == 1
+    workshop.submit(run_key)
+    assert len(workshop.provider.jobs) == len({"run-1", run_key})
+    assert len(workshop.provider.files) == 2
 
 
 @pytest.mark.faults
