@@ -7,6 +7,7 @@ loaded by the command that needs them, so that `openbook search` answers at once
 from flows.cli import (
     advise,
     answer,
+    backups,
     books,
     conversations,
     datasets,
@@ -24,6 +25,7 @@ from flows.cli.group import main
 __all__ = [
     "advise",
     "answer",
+    "backups",
     "books",
     "conversations",
     "datasets",

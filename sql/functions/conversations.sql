@@ -16,7 +16,6 @@ comment on function openbook.touch_conversations is 'Trigger: a conversation who
 create or replace function openbook.receive_messages() returns trigger
 language plpgsql
 set search_path = openbook, public, pg_temp
-set openbook.loading = 'on'  -- its own numbering is no change of a message
 as $$
 declare
     provisional  constant integer := 1000000000;
@@ -37,6 +36,9 @@ begin
             hint = 'Insert the conversation before its messages.';
     end if;
 
+    -- Its own numbering is no change of a message. (A `set` of the function itself would be for
+    -- superusers.)
+    perform set_config('openbook.loading', 'on', true);
     update messages m
     set ordinal = p.ordinal
     from (
@@ -49,6 +51,7 @@ begin
         from touched t
         where t.ordinal > provisional) p
     where m.conversation_id = p.conversation_id and m.ordinal = p.given;
+    perform set_config('openbook.loading', '', true);
     return null;
 end
 $$;

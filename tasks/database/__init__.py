@@ -3,12 +3,14 @@
 The only room that opens connections.
 """
 
-from tasks.database.connection import connect, dsn
+from tasks.database.connection import connect, dsn, reach
 from tasks.database.locks import hold
 from tasks.database.migrate import MigrationReport, check, migrate
 from tasks.database.pool import Pool
 from tasks.database.queries import query
+from tasks.database.schema import newest_migration
 from tasks.database.server import bin_path, stop
+from tasks.database.transfer import dump, load, require_all_rows
 
 __all__ = [
     "MigrationReport",
@@ -17,8 +19,13 @@ __all__ = [
     "check",
     "connect",
     "dsn",
+    "dump",
     "hold",
+    "load",
     "migrate",
+    "newest_migration",
     "query",
+    "reach",
+    "require_all_rows",
     "stop",
 ]

@@ -15,7 +15,8 @@ from tasks.database.queries import SQL_FOLDER, query
 from tasks.database.schema import SqlFile
 from tasks.settings import Settings
 
-_LOCK = 0x6F70656E626F6F6B  # "openbook"
+LOCK = 0x6F70656E626F6F6B  # "openbook"
+"""The advisory lock of whoever changes the schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def migrate(settings: Settings, folder: Path = SQL_FOLDER) -> MigrationReport:
     with closing(_reach(settings)) as connection:
         connection.execute("set statement_timeout = 0")
         connection.execute("set lock_timeout = 0")
-        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        connection.execute("select pg_advisory_lock(%s)", [LOCK])
         execute(connection, SqlFile("schema.sql", (folder / "schema.sql").read_text("utf-8")))
         pending = schema.pending(connection, folder)
         applied = [file for file in pending if file.name.startswith("migrations/")]
@@ -54,7 +55,7 @@ def migrate(settings: Settings, folder: Path = SQL_FOLDER) -> MigrationReport:
                 )
         if pending:
             define(connection, schema.definitions(folder))
-        last = max((file.version for file in schema.migrations(folder)), default=0)
+        last = schema.newest_migration(folder)
         return MigrationReport(tuple(file.name for file in applied), bool(pending), last)
 
 

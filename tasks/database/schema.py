@@ -58,6 +58,11 @@ def migrations(folder: Path = SQL_FOLDER) -> list[SqlFile]:
     return files
 
 
+def newest_migration(folder: Path = SQL_FOLDER) -> int:
+    """The number of the last migration that this code has."""
+    return max((file.version for file in migrations(folder)), default=0)
+
+
 def definitions(folder: Path = SQL_FOLDER) -> list[SqlFile]:
     """What is applied anew after every change: functions, then views, then rights."""
     return [
