@@ -47,6 +47,8 @@ def store(
     """
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("set local openbook.loading = 'on'")
+        if load_file_id is not None:  # what a crash takes is loaded again; the file's end waits
+            cursor.execute("set local synchronous_commit = off")
         lock_writers(connection)
         cursor.execute(
             "select conversation_id, standing from openbook.claim_conversations(%b, %b)",
