@@ -1,12 +1,5 @@
 select m.conversation_id, m.ordinal, asked.ordinal as asked_ordinal, asked.content as question,
-       m.content as answer,
-       retrieved.collection,
-       retrieved.chunks,
-       coalesce((
-           select jsonb_agg(jsonb_build_array(h.chunk_id, h.text) order by h.rank)
-           from openbook.search(asked.content, k => %(candidates)s, mode => 'keyword',
-                                collection => retrieved.collection) h
-           where h.chunk_id <> all (m.chunk_ids)), '[]') as found
+       m.content as answer, retrieved.collection, retrieved.chunks
 from chosen c
 join openbook.messages m on m.conversation_id = c.conversation_id
 cross join lateral (

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from psycopg import Connection
 
-from tasks.database import connect, hold
+from tasks.database import hold
 from tasks.datasets.decide import decide
 from tasks.datasets.example import Draft, Recipe
 from tasks.datasets.preference import preference_drafts
@@ -18,7 +18,7 @@ from tasks.datasets.spec import Spec
 from tasks.datasets.store import keep_conversations, known_states, make_missing, store_drafts
 from tasks.datasets.tokens import counter
 from tasks.datasets.versions import Outcome, record
-from tasks.datasets.write import AnswerWriter
+from tasks.datasets.write import write_answers
 from tasks.errors import Retryable
 from tasks.settings import Settings
 
@@ -55,7 +55,7 @@ def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) 
         drafts = preference_drafts(connection)
         store_drafts(connection, recipe, drafts)
     else:
-        drafts = _raft_drafts(connection, spec, recipe, None if plan else settings)
+        drafts = _raft_drafts(connection, spec, recipe, settings, plan)
     clock.append(time.perf_counter())
     decision = decide(connection, spec, recipe, drafts)
     clock.append(time.perf_counter())
@@ -73,23 +73,21 @@ def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) 
 
 
 def _raft_drafts(
-    connection: Connection, spec: Spec, recipe: Recipe, settings: Settings | None
+    connection: Connection, spec: Spec, recipe: Recipe, settings: Settings, plan: bool
 ) -> list[Draft]:
-    """The drafts of all questions, made and kept; without settings no answer is bought."""
-    asked = list(questions(connection, spec.raft))
+    """The drafts of all questions, made and kept; for a plan no answer is bought."""
+    asked = list(questions(connection, spec.raft, settings))
     if spec.raft.answers == "log":
         drafts = [raft_draft(one, spec.raft, None) for one in asked]
         store_drafts(connection, recipe, drafts)
         return drafts
     drafts = [raft_draft(one, spec.raft, _unwritten) for one in asked]
-    if settings is not None:
+    if not plan:
         known = known_states(connection, recipe, [draft.state for draft in drafts])
-        writer = AnswerWriter(settings)
-        for one, draft in zip(asked, drafts, strict=True):
-            if draft.state not in known:
-                with connect(settings) as buying:  # what is paid for is kept, whatever comes next
-                    written = raft_draft(one, spec.raft, writer.write)
-                    store_drafts(buying, recipe, [written])
+        pairs = zip(asked, drafts, strict=True)
+        write_answers(
+            settings, recipe, spec.raft, [one for one, draft in pairs if draft.state not in known]
+        )
     return drafts
 
 

@@ -13,16 +13,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from psycopg import Connection
 
-from tasks.database import query
+from tasks.database import connect, query
 from tasks.datasets.example import Draft
 from tasks.datasets.preference import draft_state
 from tasks.datasets.shape import Body
 from tasks.datasets.spec import Raft
 from tasks.datasets.validate import QUOTE
+from tasks.settings import Settings
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"\d+|\w{3,}")
@@ -36,6 +38,7 @@ _MOST_OVERLAP = 0.85
 """A passage that holds this much of what the oracle holds answers the question too."""
 _MOST_QUOTES = 2
 _SPARE = 12
+_AT_ONCE = 50
 
 Passage = tuple[int, str]
 Write = Callable[[str, str], str]
@@ -55,16 +58,18 @@ class Question:
     support: float
 
 
-def questions(connection: Connection, raft: Raft) -> Iterator[Question]:
+def questions(connection: Connection, raft: Raft, settings: Settings) -> Iterator[Question]:
     """The questions of the temporary table `chosen`, each with its oracle and its distractors."""
-    rows = connection.execute(
-        query("curate_questions"), {"candidates": raft.distractors + _SPARE}
-    ).fetchall()
-    for conversation_id, ordinal, asked, question, answer, _, chunks, found in rows:
+    rows = connection.execute(query("curate_questions")).fetchall()
+    searches = list(dict.fromkeys((str(row[3]), str(row[5])) for row in rows))
+    most = raft.distractors + _SPARE
+    found = dict(zip(searches, _search(connection, settings, searches, most), strict=True))
+    for conversation_id, ordinal, asked, question, answer, collection, chunks in rows:
         retrieved = [(int(one), str(text)) for one, text in chunks]
+        known = {one for one, _ in retrieved}
         news = informative(answer, question)
         oracle = max(retrieved, key=lambda one: _share(news, one[1]))
-        others = [(int(one), str(text)) for one, text in found]
+        others = [one for one in found[question, collection] if one[0] not in known]
         others += [one for one in retrieved if one[0] != oracle[0]]
         yield Question(
             conversation_id,
@@ -75,6 +80,33 @@ def questions(connection: Connection, raft: Raft) -> Iterator[Question]:
             tuple(_distractors(others, oracle, news, raft.distractors + 1)),
             share_held(answer, oracle[1]),
         )
+
+
+def _search(
+    connection: Connection, settings: Settings, searches: Sequence[tuple[str, str]], most: int
+) -> list[list[Passage]]:
+    """What is found for each question in its collection, best first; many by every core."""
+    batches = [searches[at : at + _AT_ONCE] for at in range(0, len(searches), _AT_ONCE)]
+    if len(batches) < 2:
+        return [one for batch in batches for one in _candidates(connection, batch, most)]
+
+    def search(batch: Sequence[tuple[str, str]]) -> list[list[Passage]]:
+        with connect(settings, application_name="openbook curate") as beside:
+            return _candidates(beside, batch, most)
+
+    with ThreadPoolExecutor(settings.parse_workers) as pool:
+        return [one for found in pool.map(search, batches) for one in found]
+
+
+def _candidates(
+    connection: Connection, searches: Sequence[tuple[str, str]], most: int
+) -> list[list[Passage]]:
+    questions, collections = zip(*searches, strict=True)
+    rows = connection.execute(
+        query("curate_candidates"),
+        {"candidates": most, "questions": list(questions), "collections": list(collections)},
+    )
+    return [[(int(one), str(text)) for one, text in row[0]] for row in rows]
 
 
 def _distractors(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import openai
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from functools import partial
+from threading import Event
 
-from tasks.errors import Fatal, Retryable
+from tasks.database import connect
+from tasks.datasets.example import Recipe
+from tasks.datasets.raft import Question, raft_draft
+from tasks.datasets.spec import Raft
+from tasks.datasets.store import store_drafts
+from tasks.endpoint import Endpoint, Patience
+from tasks.errors import Fatal, OpenbookError, Rejected
 from tasks.settings import Settings
 
 _ASKED = (
@@ -12,50 +21,71 @@ _ASKED = (
     "on, word for word, each between ##begin_quote## and ##end_quote##. Then write ##Answer: and a "
     "complete answer of at most three sentences.\n\nPassage:\n{passage}\n\nQuestion: {question}"
 )
-_SECONDS = 120.0
+_AT_ONCE = 4
 
 
-class AnswerWriter:
+class AnswerWriter(Endpoint):
     """Asks a chat model of any OpenAI-compatible endpoint."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is sent yet. Raises Fatal when no model is configured."""
+    setting = "ANSWER"
+    product = "answer"
+    remedy = "Check OPENBOOK_ANSWER_URL and OPENBOOK_ANSWER_MODEL."
+
+    def __init__(self, settings: Settings, stop: Event) -> None:
+        """Nothing is sent yet; `stop` ends waiting. Raises Fatal when no model is configured."""
         if not settings.answer_model:
             raise Fatal(
                 "raft.answers is model, and none is configured",
                 "Set OPENBOOK_ANSWER_MODEL, and OPENBOOK_ANSWER_URL or OPENBOOK_ANSWER_KEY; or "
                 "write answers: log.",
             )
-        if not settings.answer_key and settings.answer_url is None:
-            raise Fatal("There is no key for OpenAI", "Set OPENBOOK_ANSWER_KEY.")
-        self.model = settings.answer_model
-        self._client = openai.OpenAI(
-            base_url=settings.answer_url or "https://api.openai.com/v1",
-            api_key=settings.answer_key or "none",
-            timeout=_SECONDS,
-            max_retries=2,
-        )
+        model = settings.answer_model
+        super().__init__(settings.answer_url, settings.answer_key, model, Patience())
+        self._stop = stop
 
     def write(self, question: str, passage: str) -> str:
-        """The model's words. Raises Retryable or Fatal as the endpoint answers."""
+        """The model's words, none where it refuses the question; raises Retryable or Fatal."""
+        asked = _ASKED.format(passage=passage, question=question)
+        create = partial(
+            self._client.chat.completions.create,
+            model=self.model,
+            messages=[{"role": "user", "content": asked}],
+            temperature=0,
+        )
         try:
-            reply = self._client.chat.completions.create(
-                model=self.model,
-                messages=[
-                    {"role": "user", "content": _ASKED.format(passage=passage, question=question)}
-                ],
-                temperature=0,
-            )
-        except (
-            openai.AuthenticationError,
-            openai.PermissionDeniedError,
-            openai.NotFoundError,
-        ) as e:
-            raise Fatal(
-                f"{self.model} refuses: {e.message}", "Correct OPENBOOK_ANSWER_*, then go on."
-            ) from None
-        except openai.OpenAIError as error:
-            raise Retryable(
-                f"{self.model} does not answer: {error}", "Curate again; what was written is kept."
-            ) from None
+            reply = self.ask(create, self._stop)
+        except Rejected:
+            return ""
         return reply.choices[0].message.content or "" if reply.choices else ""
+
+
+def write_answers(
+    settings: Settings, recipe: Recipe, raft: Raft, asked: Sequence[Question]
+) -> None:
+    """Have the answers written, some at once, and keep the example of each as it comes.
+
+    Raises Retryable or Fatal as the endpoint answers, when those under way are kept too.
+    """
+    stop = Event()
+    writer = AnswerWriter(settings, stop)
+    failure: OpenbookError | None = None
+    with connect(settings, autocommit=True) as buying, ThreadPoolExecutor(_AT_ONCE) as pool:
+        jobs = [pool.submit(raft_draft, one, raft, writer.write) for one in asked]
+        try:
+            for job in as_completed(jobs):
+                try:
+                    draft = job.result()
+                except CancelledError:
+                    continue
+                except OpenbookError as error:
+                    failure = failure or error
+                    stop.set()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    continue
+                with buying.transaction():  # what is paid for is kept, whatever comes next
+                    store_drafts(buying, recipe, [draft])
+        finally:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+    if failure is not None:
+        raise failure

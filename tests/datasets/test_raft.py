@@ -135,14 +135,22 @@ def test_quotes_are_sentences_of_the_passage() -> None:
 
 
 @contextmanager
-def model(answers: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A chat endpoint that gives those answers in turn; its address and what it was asked."""
+def model(answers: list[str | int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A chat endpoint that gives those answers, or refuses with those statuses, in turn; its
+    address and what it was asked."""
     seen: list[dict[str, Any]] = []
+    lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            said = {"role": "assistant", "content": answers[(len(seen) - 1) % len(answers)]}
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with lock:
+                seen.append(asked)
+                answer = answers[(len(seen) - 1) % len(answers)]
+            if isinstance(answer, int):
+                self.send_error(answer)
+                return
+            said = {"role": "assistant", "content": answer}
             body = json.dumps({
                 "id": "x", "object": "chat.completion", "created": 0, "model": "m",
                 "choices": [{"index": 0, "finish_reason": "stop", "message": said}],
@@ -185,6 +193,47 @@ def test_a_model_writes_answers_once_and_false_quotes_are_left_out(asked: Log) -
     assert outcome.decision.examples == len(TOPICS) // 2
     reasons = {fall.reason for fall in outcome.decision.funnel}
     assert reasons == {"draft: a quote is not in its passage"}
+
+
+def test_what_was_written_before_a_refusal_is_not_bought_again(asked: Log) -> None:
+    spec = ALL + "raft: {answers: model, without_oracle: 0}\n"
+    with model([WRITTEN, 401]) as (url, _):
+        asked.settings = replace(asked.settings, answer_model="m", answer_url=url)
+        with pytest.raises(Fatal, match="OPENBOOK_ANSWER_KEY"):
+            asked.curate(spec, kind="raft")
+    asked.connection.rollback()
+    (kept,) = asked.connection.execute("select count(*) from examples").fetchone() or ()
+    assert kept > 0
+    with model([WRITTEN]) as (url, seen):
+        asked.settings = replace(asked.settings, answer_url=url)
+        assert asked.curate(spec, kind="raft").decision.examples == len(TOPICS)
+        assert len(seen) == len(TOPICS) - kept
+
+
+def test_a_question_that_the_model_refuses_is_left_out_and_not_asked_again(asked: Log) -> None:
+    spec = ALL + "raft: {answers: model, without_oracle: 0}\n"
+    with model([WRITTEN, 400]) as (url, seen):
+        asked.settings = replace(asked.settings, answer_model="m", answer_url=url)
+        for _ in range(2):
+            outcome = asked.curate(spec, kind="raft").decision
+            assert len(seen) == len(TOPICS)
+    assert [fall.reason for fall in outcome.funnel] == ["draft: the written answer quotes nothing"]
+
+
+def test_many_questions_are_searched_beside_each_other_as_a_few_are(asked: Log) -> None:
+    few = asked.curate(ALL, kind="raft", plan=True).decision
+    for number in range(60):
+        asked.say(f"Number {number}?", "None.")
+        asked.say(
+            f"Who keeps number {number}?",
+            {"role": "assistant", "content": f"Vermeer keeps {number} in Delft, in a drawer.",
+             "chunk_ids": chunks(asked.connection, ["pump-storage.md"])},
+        )  # fmt: skip
+    many = asked.curate(ALL, kind="raft", plan=True).decision
+    assert (many.examples, many.content_sha256) == (few.examples, few.content_sha256)
+    assert ("draft: no retrieved passage holds the answer", 60) in {
+        (fall.reason, fall.examples) for fall in many.funnel
+    }
 
 
 def test_without_a_model_the_spec_is_refused_with_what_to_set(
