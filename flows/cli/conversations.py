@@ -16,7 +16,9 @@ _SHOWN = 20
 in_format = click.option(
     "--format",
     "format",
-    type=click.Choice(["chat", "completions", "responses", "preference", "sharegpt", "otel"]),
+    type=click.Choice(
+        ["chat", "completions", "responses", "preference", "sharegpt", "otel", "mtrag"]
+    ),
     help="Read every line as this; without it each line's own fields tell.",
 )
 
@@ -32,6 +34,7 @@ def conversations() -> None:
     preference   pairs of answers: OpenAI's DPO files, chosen beside rejected
     sharegpt     {"conversations": [{"from": …, "value": …}]}
     otel         OpenTelemetry spans of generative AI, as OTLP JSON
+    mtrag        {"input": [{"speaker": …, "text": …}], "targets": […]}: MTRAG's tasks
 
     JSON Lines, a JSON array, or values over many lines; plain or gz, bz2, xz, zst.
     """

@@ -195,6 +195,32 @@ def test_one_conversation_is_the_same_in_every_format(
         assert log.said("tool_call_id")[3] == ("c1",)
 
 
+def test_a_task_of_mtrag_is_a_conversation_that_ends_in_the_reference_answer(log: Log) -> None:
+    human = {"author_type": "human", "author_id": "p-7", "created_at": 1_700_000_000}
+    model = {"author_type": "model", "author_id": "m-1", "created_at": 1_700_000_009}
+    context = {"document_id": "d-1", "text": "It is sunny.", "title": "Weather"}
+    task = {
+        "conversation_id": "x",
+        "task_id": "x<::>1",
+        "turn": "1",
+        "contexts": [context],
+        "input": [{"speaker": "user", "text": "Weather?", "metadata": human}],
+        "targets": [{"speaker": "agent", "text": "It is sunny.", "metadata": model}],
+        "answerability": ["ANSWERABLE"],
+    }
+    broken = {**task, "targets": [{"speaker": "agent", "text": None}]}
+    report = log.load(lines(task, broken))
+    assert (report.format, report.added) == ("mtrag", 1)
+    assert [one.reason for one in report.rejections] == ["Turn 2 has no text"]
+    assert log.said("role, content, model, metadata->'contexts'->0->>'document_id'") == [
+        ("user", "Weather?", None, None),
+        ("assistant", "It is sunny.", "m-1", "d-1"),
+    ]
+    assert log.ask("select external_id, metadata->'answerability'->>0 from conversations") == [
+        ("x", "ANSWERABLE")
+    ]
+
+
 def test_spans_bring_latency_retrieved_chunks_and_evaluations(log: Log) -> None:
     log.load(lines(OTEL))
     assert log.said("latency_ms, chunk_ids")[-1] == (1500, [7, 9])

@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.conversations.readers.chat import read_chat
 from tasks.conversations.readers.completions import read_completion
+from tasks.conversations.readers.mtrag import read_mtrag
 from tasks.conversations.readers.otel import read_spans
 from tasks.conversations.readers.preference import read_preference
 from tasks.conversations.readers.responses import read_response
@@ -23,7 +24,15 @@ READERS: dict[str, Reader] = {
     "preference": read_preference,
     "sharegpt": read_sharegpt,
     "otel": read_spans,
+    "mtrag": read_mtrag,
 }
+_LISTS = {
+    "conversations": "sharegpt",
+    "conversation": "sharegpt",
+    "items": "sharegpt",
+    "targets": "mtrag",
+}
+"""Fields that are lists in one format alone."""
 
 
 def format_of(line: Json) -> str:
@@ -40,8 +49,9 @@ def format_of(line: Json) -> str:
         return "completions"
     if "messages" in line:
         return "chat"
-    if any(isinstance(line.get(name), list) for name in ("conversations", "conversation", "items")):
-        return "sharegpt"
+    for name, found in _LISTS.items():
+        if isinstance(line.get(name), list):
+            return found
     raise Rejected(
         "No known format has these fields",
         f"Name the format with --format, one of {', '.join(READERS)}.",
