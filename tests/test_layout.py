@@ -20,7 +20,7 @@ LONGEST_MODULE = 350
 
 SHARED = {
     "tasks.database", "tasks.embedders", "tasks.endpoint", "tasks.records", "tasks.settings",
-    "tasks.errors",
+    "tasks.errors", "tasks.strict",
 }  # fmt: skip
 """The rooms of tasks/ that every stage may use; each other folder of tasks/ is a stage."""
 
@@ -29,6 +29,7 @@ SHARED_MAY_USE = {
     "tasks.embedders": {"tasks.endpoint", "tasks.records", "tasks.settings", "tasks.errors"},
     "tasks.endpoint": {"tasks.errors"},
     "tasks.settings": {"tasks.errors"},
+    "tasks.strict": {"tasks.errors"},
     "tasks.records": set(),
     "tasks.errors": set(),
 }
