@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from getpass import getuser
+
 import click
 
 from flows.cli.group import as_json, main, print_json
@@ -111,20 +113,25 @@ def register_model(name: str, model: str, url: str | None, base: str | None, as_
 
 @main.command()
 @click.argument("model")
+@click.option("--decision", type=int, metavar="N", help="On this decision of the gate, as you.")
 @click.option("--reason", help="Why, for the record.")
 @as_json
-def promote(model: str, reason: str | None, as_json: bool) -> None:
+def promote(model: str, decision: int | None, reason: str | None, as_json: bool) -> None:
     """Let MODEL (NAME, or NAME@VERSION) answer from now on, in place of the one that does.
 
-    Refused for a model that is tainted, altered, not served, or shut down by its provider.
+    Refused for a model that is tainted, altered, not served, or shut down by its provider. With
+    --decision also where the gate did not let it pass, or another model serves since.
     """
     from tasks.database import connect
+    from tasks.training.decisions import approve
     from tasks.training.registry import find_model, serving
     from tasks.training.registry import promote as change
 
-    with connect(current()) as connection:
+    with connect(current()) as connection, connection.transaction():
         chosen, before = find_model(connection, model), serving(connection)
-        change(connection, chosen, before.id if before else None, reason=reason)
+        if decision is not None:
+            approve(connection, decision, getuser())
+        change(connection, chosen, before.id if before else None, decision, reason)
     _tell(chosen.called, before.called if before else None, as_json)
 
 

@@ -11,10 +11,19 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier, Placeholder
 from psycopg.types.json import Jsonb
 
+from tasks.errors import Rejected
 from tasks.training.retraining import Retraining, stored_retraining
 
 Step = Literal["curate", "train", "register", "evaluate", "judge", "approve", "promote", "done"]
 Outcome = Literal["promoted", "kept", "unchanged", "refused", "failed"]
+
+
+class Waiting(Exception):
+    """The cycle's step cannot be taken yet; the message says what it waits for."""
+
+
+class Refused(Rejected):
+    """A rule or a person says no to what the cycle is about to do; nothing went wrong."""
 
 
 @dataclass(frozen=True, slots=True)

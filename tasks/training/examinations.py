@@ -51,6 +51,14 @@ class Examination:
         return total / len(values) if values and isfinite(total) else None
 
 
+def examinations_of(connection: Connection, cycle: int, model_id: int | None) -> list[Examination]:
+    """A model's ended examinations in a cycle, one a set; None: those of the configured one."""
+    rows = connection.execute(
+        query("examinations_of"), {"cycle": str(cycle), "model": model_id}
+    ).fetchall()
+    return examinations(connection, [id for (id,) in rows])
+
+
 def examinations(connection: Connection, ids: Sequence[int]) -> list[Examination]:
     """The examinations of those ids, in their order."""
     rows = connection.execute(query("examinations"), {"ids": list(ids)}).fetchall()

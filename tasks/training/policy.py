@@ -5,7 +5,8 @@ from __future__ import annotations
 from psycopg import Connection
 
 from tasks.database import query
-from tasks.training.retraining import Policy, Retraining, check_budget
+from tasks.training.cycles import Refused
+from tasks.training.retraining import Policy, Retraining
 
 
 def worth_training(
@@ -35,11 +36,22 @@ def worth_training(
 
 
 def check_price(connection: Connection, policy: Policy, usd: float | None) -> None:
-    """Raise Rejected where a training at that price is beyond what the policy allows."""
-    check_budget(policy.max_usd, "the most that one may", usd)
+    """Raise Refused where a training at that price is beyond what the policy allows."""
+    _check(policy.max_usd, "the most that one may", usd)
     row = connection.execute(
         "select coalesce(sum(usd), 0)::double precision from openbook.training_runs"
         " where started_at > now() - interval '30 days' and job_id is not null"
     ).fetchone()
     assert row is not None
-    check_budget(policy.max_usd_a_month, "the most in 30 days", usd, row[0])
+    _check(policy.max_usd_a_month, "the most in 30 days", usd, row[0])
+
+
+def _check(most: float | None, what: str, usd: float | None, spent: float = 0.0) -> None:
+    if most is None or (usd is not None and usd + spent <= most):
+        return
+    price = "has no known price" if usd is None else f"would cost ${usd:,.2f}"
+    already = f" on top of ${spent:,.2f}" if spent else ""
+    raise Refused(
+        f"the training {price}{already}, and {what} is ${most:,.2f}",
+        "Raise the bound in the spec's policy, or train on less.",
+    )

@@ -184,6 +184,14 @@ def promote(
     )
 
 
+def retire(connection: Connection, model: Registered) -> None:
+    """Write down that the gate kept the candidate out; it can still be promoted by hand."""
+    connection.execute(
+        "update openbook.chat_models set stage = 'retired' where id = %s and stage = 'candidate'",
+        [model.id],
+    )
+
+
 def rollback(
     connection: Connection, expected: int | None, task: str = ANSWER, reason: str | None = None
 ) -> int:

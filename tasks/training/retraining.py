@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.errors import Rejected
 from tasks.strict import Reader, parse, read_text
 from tasks.training.gate import Rules
 
@@ -98,15 +97,3 @@ def _faults(found: Retraining) -> Iterator[tuple[str, str, str]]:
         value = getattr(found.policy, path)
         if value is not None and value < 0:
             yield f"policy.{path}", f"is {value:g}", "Write a number from 0."
-
-
-def check_budget(most: float | None, what: str, usd: float | None, spent: float = 0.0) -> None:
-    """Raise Rejected where a price, on top of what was spent, is more than it may be."""
-    if most is None or (usd is not None and usd + spent <= most):
-        return
-    price = "has no known price" if usd is None else f"would cost ${usd:,.2f}"
-    already = f" on top of ${spent:,.2f}" if spent else ""
-    raise Rejected(
-        f"the training {price}{already}, and {what} is ${most:,.2f}",
-        "Raise the bound in the spec's policy, or train on less.",
-    )

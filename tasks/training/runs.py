@@ -83,6 +83,15 @@ def note_job(connection: Connection, run: Run, job_id: str, usd: float | None) -
     )
 
 
+def forget_job(connection: Connection, run: Run) -> None:
+    """Let the training be submitted again."""
+    connection.execute(
+        "update openbook.training_runs set job_id = null, state = 'planned', finished_at = null"
+        " where id = %s",
+        [run.id],
+    )
+
+
 def note_state(connection: Connection, run: Run, state: JobState) -> None:
     """Write down how a job stands that its backend keeps no row of."""
     failed = state.state == "failed"

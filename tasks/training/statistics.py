@@ -88,14 +88,18 @@ def bootstrap(differences: Values, confidence: float) -> tuple[float, float]:
     items = len(differences)
     if items < 2:
         return -float("inf"), float("inf")
+    values, counts = np.unique(differences, return_counts=True)
     random = np.random.default_rng(_SEED)
-    rows = max(1, _AT_ONCE // items)
-    means = np.concatenate(
-        [
-            differences[random.integers(0, items, (min(rows, _SAMPLES - start), items))].mean(1)
-            for start in range(0, _SAMPLES, rows)
-        ]
-    )
+    if len(values) <= items / 2:  # how often each value is drawn, at once
+        means = random.multinomial(items, counts / items, _SAMPLES) @ values / items
+    else:
+        ordered, rows = np.repeat(values, counts), max(1, _AT_ONCE // items)
+        means = np.concatenate(
+            [
+                ordered[random.integers(0, items, (min(rows, _SAMPLES - start), items))].mean(1)
+                for start in range(0, _SAMPLES, rows)
+            ]
+        )
     wider = sqrt(items / (items - 1)) * student((1 + confidence) / 2, items - 1)
     tail = 100 * _NORMAL.cdf(-wider)
     low, high = np.percentile(means, (tail, 100 - tail))

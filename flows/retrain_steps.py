@@ -1,0 +1,288 @@
+"""The steps of a cycle of retraining: each joins the stages, and moves the cycle on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+
+from flows.ask import serving_model
+from flows.examine import examine_once
+from tasks.datasets.curate import curate as make_version
+from tasks.datasets.export import MANIFEST, export
+from tasks.datasets.overlap import trained_on
+from tasks.datasets.read_spec import read_spec
+from tasks.datasets.versions import find_version, versions
+from tasks.errors import Fatal, Rejected, Retryable
+from tasks.settings import Settings
+from tasks.training.backend import Backend, Method, TrainingJob, open_backend
+from tasks.training.cycles import Cycle, Refused, Step, Waiting, advance, finish, stumble
+from tasks.training.decisions import decision, store_decision
+from tasks.training.examinations import examinations_of
+from tasks.training.gate import Standing, judge
+from tasks.training.policy import check_price
+from tasks.training.registry import (
+    Candidate,
+    Registered,
+    configured_model,
+    model_of,
+    promote,
+    register,
+    retire,
+    serving,
+)
+from tasks.training.runs import (
+    Run,
+    forget_job,
+    note_job,
+    note_metrics,
+    note_state,
+    plan_run,
+    run_of,
+    same_training,
+)
+
+OPENAI = "https://api.openai.com/v1"
+_TRIES = 3
+"""How often a local training that died is carried on."""
+
+
+def curate(connection: Connection, settings: Settings, cycle: Cycle) -> None:
+    """Make the dataset's version; what was trained on it so before is the candidate already."""
+    wanted = cycle.wanted
+    spec = read_spec(Path(wanted.dataset))
+    outcome = make_version(connection, spec, settings)
+    version = find_version(connection, f"{spec.name}@{outcome.version}")
+    method: Method = "dpo" if spec.kind == "preference" else "sft"
+    made = f"{_called(version)}: {version['splits'].get('train', 0):,} examples to train on"
+    ids = {"dataset_version_id": version["version_id"]}
+    known = same_training(connection, wanted, method, version["content_sha256"])
+    if known is None:
+        run = plan_run(connection, wanted, method, version["version_id"], version["content_sha256"])
+        advance(connection, cycle, "train", made, training_run_id=run.id, **ids)
+        return
+    model = model_of(connection, known)
+    made += f"; {model.called} was trained so before"
+    if model.stage == "serving":
+        finish(connection, advance(connection, cycle, "judge", made, **ids), "unchanged",
+               f"{model.called} serves already")  # fmt: skip
+    else:
+        advance(connection, cycle, "evaluate", made, candidate_id=known, **ids)
+
+
+def train(connection: Connection, settings: Settings, cycle: Cycle) -> None:
+    """Submit the training where that was not done, and look how it stands."""
+    assert cycle.training_run_id is not None
+    run = run_of(connection, cycle.training_run_id)
+    backend = open_backend(cycle.backend, settings)
+    version = _version(connection, cycle)
+    if version["tainted_at"] is not None:
+        if run.job_id is not None:
+            backend.cancel(run.job_id)
+        raise Refused(
+            f"something of {_called(version)} was forgotten meanwhile",
+            "The next cycle trains on a version without it.",
+        )
+    job_id = run.job_id or _submit(connection, settings, backend, cycle, run=run, version=version)
+    state = backend.poll(job_id)
+    if cycle.backend == "local":  # the other keeps its row itself
+        note_state(connection, run, state)
+    if state.state == "succeeded":
+        advance(connection, cycle, "register", f"training {run.id} succeeded")
+        return
+    if state.state == "failed" and cycle.backend == "local" and cycle.attempts < _TRIES:
+        stumble(connection, cycle, f"training {run.id} failed: {state.message}")
+        forget_job(connection, run)  # submitted again, it goes on from its last checkpoint
+        connection.commit()
+        raise Waiting(f"training {run.id} failed, and is carried on by the next run")
+    if state.ended:
+        raise Rejected(f"training {run.id} {state.state}: {state.message}", "Begin another cycle.")
+    at = f", step {state.step} of {state.steps}" if state.step and state.steps else ""
+    raise Waiting(f"training {run.id} of {cycle.base} is {state.state}{at}")
+
+
+def _submit(
+    connection: Connection,
+    settings: Settings,
+    backend: Backend,
+    cycle: Cycle,
+    *,
+    run: Run,
+    version: Mapping[str, Any],
+) -> str:
+    """Export, check the price, and submit; the job's id, which is committed."""
+    wanted = cycle.wanted
+    folder = settings.home / "training" / run.run_key
+    data = _exported(connection, version, folder / "data")
+    most = wanted.policy.max_usd
+    limits = {"max_usd": most} if cycle.backend == "openai" and most is not None else {}
+    validation = data / "validation.jsonl"
+    prepared = backend.prepare(
+        TrainingJob(
+            run_key=run.run_key,
+            method="dpo" if version["kind"] == "preference" else "sft",
+            base=cycle.base,
+            train=data / "train.jsonl",
+            validation=validation if validation.exists() else None,
+            output=folder / "model",
+            dataset_sha256=version["content_sha256"],
+            settings={**wanted.settings, **limits},
+        )
+    )
+    check_price(connection, wanted.policy, prepared.price_usd)
+    connection.commit()
+    job_id = backend.submit(prepared)
+    note_job(connection, run, job_id, prepared.price_usd)
+    connection.commit()
+    return job_id
+
+
+def _exported(connection: Connection, version: Mapping[str, Any], folder: Path) -> Path:
+    """The folder with the version's files, written once: a training may read them already."""
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        export(connection, _called(version), folder)
+        connection.commit()
+    if not (folder / "train.jsonl").exists():
+        raise Rejected(f"{_called(version)} has nothing to train on", "Log more conversations.")
+    return folder
+
+
+def take_in(connection: Connection, settings: Settings, cycle: Cycle) -> None:
+    """Collect what the training made, and register it."""
+    assert cycle.training_run_id is not None
+    run = run_of(connection, cycle.training_run_id)
+    assert run.job_id is not None
+    made = open_backend(cycle.backend, settings).collect(run.job_id)
+    with connection.transaction():
+        note_metrics(connection, run, made.metrics)
+        model = register(
+            connection,
+            Candidate(
+                name=cycle.wanted.name,
+                base=made.base,
+                training_run_id=run.id,
+                dataset_version_id=cycle.dataset_version_id,
+                endpoint_url=(settings.train_url or OPENAI) if made.model else None,
+                endpoint_model=made.model,
+                artifact=None if made.folder is None else str(made.folder),
+                artifact_sha256=None if made.sha256 is None else bytes.fromhex(made.sha256),
+                host=None if made.folder is None else socket.gethostname(),
+            ),
+        )
+        advance(connection, cycle, "evaluate", f"{model.called} is registered",
+                candidate_id=model.id)  # fmt: skip
+
+
+def evaluate(connection: Connection, settings: Settings, cycle: Cycle) -> None:
+    """Ask every golden set of the candidate, and of what answers now."""
+    candidate = _candidate(connection, cycle)
+    if candidate.endpoint_model is None:
+        raise Waiting(
+            f"{candidate.called} is served by nobody yet: give {candidate.artifact} to a server, "
+            f"then: openbook models register {candidate.called} --model NAME --url URL"
+        )
+    models = [candidate.chat_model(settings), serving_model(connection, settings)]
+    for model in models:
+        for golden in cycle.wanted.golden if model else ():
+            assert model is not None
+            examine_once(connection, settings, model, golden, cycle.id)
+    against = "nothing" if models[1] is None else models[1].name
+    advance(connection, cycle, "judge", f"{candidate.called} and {against} were examined")
+    connection.commit()
+
+
+def weigh(connection: Connection, settings: Settings, cycle: Cycle) -> None:
+    """Let the gate judge, and keep what it found."""
+    candidate, wanted = _candidate(connection, cycle), cycle.wanted
+    present = serving(connection, cycle.task)
+    other = present is not None or configured_model(settings) is not None
+    ours = examinations_of(connection, cycle.id, candidate.id)
+    theirs = examinations_of(connection, cycle.id, present.id if present else None)
+    if other and not theirs:
+        advance(connection, cycle, "evaluate", "another model serves since, and is examined first")
+        return
+    items = list(dict.fromkeys(item for one in ours for item in one.scores))
+    version = candidate.dataset_version_id
+    standing = Standing(
+        tainted_at=candidate.tainted_at,
+        retires_on=candidate.retires_on,
+        overlap=None if version is None else trained_on(connection, version, items),
+        today=datetime.now(UTC).date(),
+    )
+    found = judge(ours, theirs if other else None, standing, wanted.gate)
+    with connection.transaction():
+        number = store_decision(
+            connection, candidate, present.id if present else None, found, wanted.gate
+        )
+        says = f"decision {number}: {found.outcome}"
+        if found.passes:
+            step: Step = "approve" if wanted.approve else "promote"
+            advance(connection, cycle, step, says, decision_id=number)
+        else:
+            cycle = advance(connection, cycle, "judge", says, decision_id=number)
+            retire(connection, candidate)
+            finish(connection, cycle, "kept", "; ".join(found.failed))
+
+
+def await_approval(connection: Connection, _settings: Settings, cycle: Cycle) -> None:
+    """Go on once a person has let the candidate pass."""
+    assert cycle.decision_id is not None
+    row = decision(connection, cycle.decision_id)
+    if row["promoted"]:
+        finish(connection, cycle, "promoted", f"{row['candidate']} serves, by hand")
+    elif row["approved_by"]:
+        advance(connection, cycle, "promote", f"approved by {row['approved_by']}")
+    else:
+        raise Waiting(
+            f"decision {row['decision_id']} waits for a person: openbook promote "
+            f"{row['candidate']} --decision {row['decision_id']}"
+        )
+
+
+def change(connection: Connection, _settings: Settings, cycle: Cycle) -> None:
+    """Let the candidate serve, unless something came between."""
+    assert cycle.decision_id is not None
+    row = decision(connection, cycle.decision_id)
+    candidate = _candidate(connection, cycle)
+    with connection.transaction():
+        try:
+            promote(connection, candidate, row["serving_id"], cycle.decision_id)
+        except Retryable as other:
+            advance(connection, cycle, "evaluate", str(other), decision_id=None)
+        except Fatal as refusal:
+            finish(connection, cycle, "kept", str(refusal))
+        else:
+            finish(connection, cycle, "promoted", f"{candidate.called} serves")
+
+
+def _candidate(connection: Connection, cycle: Cycle) -> Registered:
+    if cycle.candidate_id is None:
+        raise Rejected("the candidate is no longer in the registry", "Begin another cycle.")
+    return model_of(connection, cycle.candidate_id)
+
+
+def _version(connection: Connection, cycle: Cycle) -> dict[str, Any]:
+    for row in versions(connection):
+        if row["version_id"] == cycle.dataset_version_id:
+            return row
+    raise Refused("the dataset's version was deleted meanwhile", "Begin another cycle.")
+
+
+def _called(version: Mapping[str, Any]) -> str:
+    return f"{version['dataset']}@{version['version']}"
+
+
+STEPS: Mapping[str, Callable[[Connection, Settings, Cycle], None]] = {
+    "curate": curate,
+    "train": train,
+    "register": take_in,
+    "evaluate": evaluate,
+    "judge": weigh,
+    "approve": await_approval,
+    "promote": change,
+}
