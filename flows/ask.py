@@ -8,16 +8,19 @@ print(answer("how long is the warranty?").text)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import Any
 
 from psycopg import Connection
 
-from tasks.answer.answer import complete, prepare
+from tasks.answer.answer import Prepared, complete
+from tasks.answer.answer import prepare as find_passages
 from tasks.answer.log import log_answer, said_before
 from tasks.answer.offline import ensure_offline, is_offline
+from tasks.answer.prompt import Message
 from tasks.answer.retrieval import Retrieval
+from tasks.conversations.pseudonyms import pseudonyms
 from tasks.database import connect
 from tasks.records import Answer, ChatModel
 from tasks.retrieve.search import ask, search
@@ -47,51 +50,88 @@ def answer(
     """Answer a question from a collection's current documents, and log it as a conversation.
 
     `strategy` is `rag`, `long-context` or `none`; None: the collection's own. `model` is asked
-    instead of the one that serves, at the configured endpoint. `conversation` is that of an earlier
-    answer, and goes on; `asker` is the pseudonym of who asks. `hear` is given the answer piece by
-    piece as it comes. Without a `connection` one is opened. The other parameters are those of
-    `tasks.retrieve.search.search`.
+    instead of the one that serves: see `serving_model`. `conversation` is that of an earlier answer
+    to the same `asker`, and goes on; of who asks only a pseudonym is kept. `hear` is given the
+    answer piece by piece as it comes. Without a `connection` one is opened. The other parameters
+    are those of `tasks.retrieve.search.search`.
 
     A model that fails makes an answer whose `outcome` says so, not an error. Raises Rejected for
     parameters that cannot be used and for a collection too large for its strategy.
     """
     settings = settings or current()
     if connection is None:
-        with closing(connect(settings, autocommit=True)) as own:
-            return answer(
-                question,
-                collection=collection,
-                strategy=strategy,
-                k=k,
-                filter=filter,
-                predicate=predicate,
-                principals=principals,
-                model=model,
-                conversation=conversation,
-                asker=asker,
-                log=log,
-                hear=hear,
-                settings=settings,
-                connection=own,
-            )
-    prepared = prepare(
+        connection = connect(settings, autocommit=True)
+        opened: Any = closing(connection)
+    else:
+        opened = nullcontext()
+    with opened:
+        prepared = prepare(
+            question,
+            collection=collection,
+            strategy=strategy,
+            k=k,
+            filter=filter,
+            predicate=predicate,
+            principals=principals,
+            model=model,
+            conversation=conversation,
+            asker=asker,
+            log_search=log,
+            settings=settings,
+            connection=connection,
+        )
+        found = complete(prepared, settings, hear)
+        if not log:
+            return found
+        return keep(
+            found,
+            collection=collection,
+            conversation=conversation,
+            asker=asker,
+            settings=settings,
+            connection=connection,
+        )
+
+
+def prepare(
+    question: str,
+    *,
+    settings: Settings,
+    connection: Connection,
+    conversation: str | None = None,
+    asker: str | None = None,
+    model: str | None = None,
+    history: Sequence[Message] = (),
+    **asked: Any,
+) -> Prepared:
+    """What the question is to be answered from, after what its conversation, or `history`, says.
+
+    The other parameters are those of `tasks.answer.answer.prepare`.
+    """
+    if conversation is not None:
+        history = said_before(connection, conversation, _pseudonym(settings, asker))
+    return find_passages(
         connection,
         settings,
         question,
         retrieval=RETRIEVAL,
         model=serving_model(connection, settings, model),
-        collection=collection,
-        strategy=strategy,
-        k=k,
-        filter=filter,
-        predicate=predicate,
-        principals=principals,
-        history=said_before(connection, conversation, asker) if conversation else (),
-        log_search=log,
+        history=history,
+        **asked,
     )
-    found = complete(prepared, settings, hear)
-    if not log:
-        return found
+
+
+def keep(
+    found: Answer,
+    *,
+    collection: str,
+    conversation: str | None,
+    asker: str | None,
+    settings: Settings,
+    connection: Connection,
+) -> Answer:
+    """Log the answer; the answer with the name of its conversation."""
+    asker = _pseudonym(settings, asker)
     return replace(
         found, conversation=log_answer(connection, found, collection, conversation, asker)
     )
@@ -115,3 +155,7 @@ def serving_model(
     if model is None or not is_offline(model):
         return model
     return ensure_offline(settings, model)
+
+
+def _pseudonym(settings: Settings, asker: str | None) -> str | None:
+    return None if asker is None else pseudonyms(settings).user(asker)

@@ -13,7 +13,7 @@ from tasks.errors import Fatal
 from tasks.settings import current
 
 if TYPE_CHECKING:
-    from tasks.serve.library import Retrieval
+    from tasks.serve.library import Answering, Retrieval
 
 
 @main.command()
@@ -56,6 +56,7 @@ def serve(
     /                                  the search page
     /v1/vector_stores/{id}/search ...  OpenAI's vector stores, read-only: a collection is a store
     /search, /why, /neighbours         whole hits, why each is one, what stands around it
+    /answer, /v1/chat/completions      cited answers, streamed: a collection is a model
     /health, /metrics, /openapi.json   for operators
 
     Without tokens the server is reached from this machine alone, and shows what the database login
@@ -74,7 +75,7 @@ def serve(
         sys.stdout.flush()
 
     limits = Limits(concurrency=concurrency, rate=rate, seconds=seconds)
-    run(current(), _retrieval(), limits, host=host, port=port, announce=announce)
+    run(current(), _retrieval(), _answering(), limits, host=host, port=port, announce=announce)
 
 
 def _retrieval() -> Retrieval:
@@ -83,6 +84,14 @@ def _retrieval() -> Retrieval:
     from tasks.serve.library import Retrieval
 
     return Retrieval(search=search, why=why, act_for=act_for)
+
+
+def _answering() -> Answering:
+    from flows.ask import keep, prepare
+    from tasks.answer.answer import complete
+    from tasks.serve.library import Answering
+
+    return Answering(prepare=prepare, write=complete, log=keep)
 
 
 @main.group()

@@ -114,7 +114,9 @@ class _Stream:
             piece: str | None = self._first
             while piece is not None:
                 hear(piece)
-                if stop.is_set() or time.monotonic() > until:
+                if stop.is_set():
+                    raise _Broken("nobody waited for it any longer")
+                if time.monotonic() > until:
                     raise _Broken("it took too long")
                 piece = next(self._pieces, None)
             if self._finish is None:

@@ -10,35 +10,22 @@ from tasks.records import Hit
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What is shown to a model under one number: hits that follow each other in their document."""
+    """What is shown to a model under one number: hits that follow each other in one section."""
 
     number: int
     hits: tuple[Hit, ...]
 
     @property
     def text(self) -> str:
-        """The hits' texts in reading order; of several sections, each under its name."""
-        if self._section is not None:
-            return "\n".join(hit.text for hit in self.hits)
-        lines = []
-        for before, hit in zip((None, *self.hits), self.hits, strict=False):
-            if hit.section and (before is None or before.section != hit.section):
-                lines.append(f"{hit.section}:")
-            lines.append(hit.text)
-        return "\n".join(lines)
+        """The hits' texts in reading order."""
+        return "\n".join(hit.text for hit in self.hits)
 
     @property
     def source(self) -> str:
-        """Where it stands: the file, its section if it is one, its first page."""
+        """Where it stands: the file, its section, its first page."""
         first = self.hits[0]
         page = None if first.page is None else f"page {first.page}"
-        return " · ".join(part for part in (first.path, self._section, page) if part)
-
-    @property
-    def _section(self) -> str | None:
-        """The one section that it stands in; empty for none, None for several."""
-        sections = {hit.section or "" for hit in self.hits}
-        return sections.pop() if len(sections) == 1 else None
+        return " · ".join(part for part in (first.path, first.section, page) if part)
 
     @property
     def chunk_ids(self) -> tuple[int, ...]:
@@ -53,20 +40,20 @@ def join_hits(hits: Sequence[Hit], ordinals: Mapping[int, int]) -> list[Passage]
     documents is shown once, where it was found best.
     """
     rows: list[list[Hit]] = []
-    places: dict[tuple[int, int], list[Hit]] = {}
+    places: dict[tuple[int, str | None, int], list[Hit]] = {}
     for hit in _distinct(hits):
         place = ordinals.get(hit.chunk_id)
         if place is None:  # published anew since it was found
             rows.append([hit])
             continue
-        before = places.get((hit.document_id, place - 1))
-        behind = places.get((hit.document_id, place + 1))
+        before = places.get((hit.document_id, hit.section, place - 1))
+        behind = places.get((hit.document_id, hit.section, place + 1))
         row = before if before is not None else behind
         if row is None:
             row = []
             rows.append(row)
         row.append(hit)
-        places[hit.document_id, place] = row
+        places[hit.document_id, hit.section, place] = row
         if before is not None and behind is not None:
             before += behind
             rows = [one for one in rows if one is not behind]

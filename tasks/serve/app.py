@@ -15,19 +15,23 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from tasks.database import Pool
 from tasks.errors import Fatal
-from tasks.serve import own, page, vector_stores
+from tasks.serve import answers, own, page, vector_stores
 from tasks.serve.access import Doorkeeper, tokens_file
 from tasks.serve.desk import Desk
 from tasks.serve.errors import explain_errors
 from tasks.serve.heads import bounded_heads
-from tasks.serve.library import Library, Retrieval
-from tasks.serve.limits import BoundedBodies, Limits, Rate, Turns
+from tasks.serve.library import Answering, Library, Retrieval
+from tasks.serve.limits import BoundedBodies, Limits, Rate, Turns, Writing
 from tasks.serve.metrics import Measured, Metrics
 from tasks.settings import Settings
 
 
 def create_app(
-    settings: Settings, retrieval: Retrieval, limits: Limits, doorkeeper: Doorkeeper
+    settings: Settings,
+    retrieval: Retrieval,
+    answering: Answering,
+    limits: Limits,
+    doorkeeper: Doorkeeper,
 ) -> FastAPI:
     """The app for one book. It opens its connections when they are first needed."""
     pool = Pool(
@@ -38,12 +42,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.desk = Desk(
-            library=Library(settings, retrieval, pool),
+            library=Library(settings, retrieval, pool, answering),
             doorkeeper=doorkeeper,
             limits=limits,
             rate=Rate(limits.rate),
             turns=Turns(limits),
             metrics=metrics,
+            writing=Writing(limits.concurrency),
         )
         yield
         pool.close()
@@ -59,6 +64,7 @@ def create_app(
     explain_errors(app, limits.seconds)
     app.include_router(vector_stores.router)
     app.include_router(own.router)
+    app.include_router(answers.router)
     app.include_router(page.router)
     app.add_middleware(BoundedBodies, limits=limits)
     if not doorkeeper.locked:
@@ -75,6 +81,7 @@ def create_app(
 def serve(
     settings: Settings,
     retrieval: Retrieval,
+    answering: Answering,
     limits: Limits,
     *,
     host: str,
@@ -94,7 +101,7 @@ def serve(
             f"{host} can be reached from other machines, and there is no token",
             "Make one for each caller with `openbook tokens add NAME`, or serve on 127.0.0.1.",
         )
-    app = create_app(settings, retrieval, limits, doorkeeper)
+    app = create_app(settings, retrieval, answering, limits, doorkeeper)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=256)

@@ -13,7 +13,7 @@ from tasks.errors import Fatal
 from tasks.serve.access import Access, Doorkeeper
 from tasks.serve.errors import Refusal
 from tasks.serve.library import Library
-from tasks.serve.limits import Limits, Rate, Turns
+from tasks.serve.limits import Limits, Rate, Turns, Writing
 from tasks.serve.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class Desk:
     rate: Rate
     turns: Turns
     metrics: Metrics
+    writing: Writing
 
     def require_short(self, query: str) -> None:
         """Raises Refusal for a query that is longer than anybody's question."""

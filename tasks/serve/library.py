@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from psycopg import Connection
@@ -12,7 +13,7 @@ from psycopg.rows import class_row
 
 from tasks.database import Pool, query
 from tasks.errors import Rejected
-from tasks.records import Explanation, Hit
+from tasks.records import Answer, Explanation, Hit
 from tasks.serve.access import Access
 from tasks.serve.errors import Refusal
 from tasks.settings import Settings
@@ -27,6 +28,15 @@ class Retrieval:
     search: Callable[..., list[Hit]]
     why: Callable[..., Explanation]
     act_for: Callable[[Connection, Sequence[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What the library asks of who answers: the functions of these names in flows/ask.py."""
+
+    prepare: Callable[..., Any]
+    write: Callable[..., Answer]
+    log: Callable[..., Answer]
 
 
 class Asked(TypedDict, total=False):
@@ -105,10 +115,17 @@ class Library:
     A collection that a caller may not use does not exist for it: both raise the same Refusal, 404.
     """
 
-    def __init__(self, settings: Settings, retrieval: Retrieval, pool: Pool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        retrieval: Retrieval,
+        pool: Pool,
+        answering: Answering | None = None,
+    ) -> None:
         self._settings = settings
         self._retrieval = retrieval
         self._pool = pool
+        self._answering = answering
 
     def search(
         self, access: Access, text: str, *, collection: str, **asked: Unpack[Asked]
@@ -224,6 +241,54 @@ class Library:
                 code="not_found",
             )
         return found
+
+    def prepare_answer(
+        self, access: Access, question: str, *, collection: str, **asked: Any
+    ) -> Any:
+        """Find what the question is to be answered from; for `write_answer`."""
+        _require(access, collection)
+        answering = self._answering
+        assert answering is not None
+        try:
+            return self._pool.run(
+                lambda connection: answering.prepare(
+                    question,
+                    collection=collection,
+                    principals=access.principals,
+                    asker=access.name,
+                    settings=self._settings,
+                    connection=connection,
+                    **asked,
+                )
+            )
+        except Rejected:
+            self.collection(access, collection)
+            raise
+
+    def write_answer(
+        self,
+        access: Access,
+        prepared: Any,
+        *,
+        collection: str,
+        conversation: str | None,
+        hear: Callable[[str], None],
+        stop: Event,
+    ) -> Answer:
+        """Let the model answer, which may take a while without a connection, and log the answer."""
+        answering = self._answering
+        assert answering is not None
+        found = answering.write(prepared, self._settings, hear, stop)
+        return self._pool.run(
+            lambda connection: answering.log(
+                found,
+                collection=collection,
+                conversation=conversation,
+                asker=access.name,
+                settings=self._settings,
+                connection=connection,
+            )
+        )
 
     def ready(self) -> None:
         """Raises what stands between the database and an answer."""

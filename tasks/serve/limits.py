@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import TypeVar
@@ -101,6 +102,28 @@ class Turns:
 
 def _busy() -> Refusal:
     return Refusal(503, "the server is busy", "Try again.", code="overloaded", retry_after=1)
+
+
+class Writing:
+    """Counts the answers that are being written, and lets no more begin than there may be."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._now = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """While one is written; raises Refusal when that were too many."""
+        if self._now >= self._most:
+            raise Refusal(
+                503, "the server writes as many answers as it may", "Try again.",
+                code="overloaded", retry_after=5,
+            )  # fmt: skip
+        self._now += 1
+        try:
+            yield
+        finally:
+            self._now -= 1
 
 
 class BoundedBodies:

@@ -33,7 +33,7 @@ def test_an_answer_stands_on_passages_and_says_what_it_took(ask: Ask, model: Cha
     assert said.context_tokens > 0
 
 
-def test_hits_that_follow_each_other_are_one_passage(ask: Ask) -> None:
+def test_hits_that_follow_each_other_in_a_section_are_one_passage(ask: Ask) -> None:
     said = ask("new moon, half moon, tables of tides", k=4)
     assert [said.numbers.count(number) for number in (1, 2)] == [3, 1]
     assert [hit.text.split()[0] for hit in said.passages[:3]] == ["The", "A", "Harbours"]

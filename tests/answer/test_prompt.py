@@ -93,13 +93,15 @@ def test_a_text_that_stands_in_several_documents_is_shown_once() -> None:
     assert [[one.rank for one in passage.hits] for passage in joined] == [[1], [3]]
 
 
-def test_hits_that_follow_each_other_are_read_together_in_reading_order() -> None:
+def test_hits_that_follow_each_other_in_a_section_are_read_together_in_reading_order() -> None:
     hits = [hit(1, "c"), hit(2, "a"), hit(3, "x", document_id=2), hit(4, "b"), hit(5, "e")]
-    joined = join_hits(hits, {1: 2, 2: 0, 3: 1, 4: 1, 5: 4})
+    hits.append(hit(6, "d", section="2"))
+    joined = join_hits(hits, {1: 2, 2: 0, 3: 1, 4: 1, 5: 4, 6: 3})
     assert [(passage.number, passage.text) for passage in joined] == [
         (1, "a\nb\nc"),
         (2, "x"),
         (3, "e"),
+        (4, "d"),
     ]
 
 

@@ -14,11 +14,13 @@ import pytest
 import uvicorn
 from openai import OpenAI
 
+from flows.ask import keep, prepare
+from tasks.answer.answer import complete
 from tasks.retrieve.search import act_for, search
 from tasks.retrieve.why import why
 from tasks.serve.access import Doorkeeper, add_token, tokens_file
 from tasks.serve.app import configuration, create_app
-from tasks.serve.library import Retrieval
+from tasks.serve.library import Answering, Retrieval
 from tasks.serve.limits import Limits
 from tasks.settings import Settings
 from tests.retrieve.conftest import Shelf, shelf
@@ -26,6 +28,7 @@ from tests.retrieve.conftest import Shelf, shelf
 __all__ = ["shelf"]
 
 RETRIEVAL = Retrieval(search=search, why=why, act_for=act_for)
+ANSWERING = Answering(prepare=prepare, write=complete, log=keep)
 GENEROUS = Limits(rate=1000.0, seconds=30.0)
 
 
@@ -71,7 +74,7 @@ class Served:
 @contextmanager
 def serving(settings: Settings, limits: Limits = GENEROUS) -> Iterator[Served]:
     """A server in a thread of this process, until the block ends."""
-    app = create_app(settings, RETRIEVAL, limits, Doorkeeper(tokens_file(settings)))
+    app = create_app(settings, RETRIEVAL, ANSWERING, limits, Doorkeeper(tokens_file(settings)))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(configuration(app, limits))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -16,7 +16,7 @@ from tasks.serve.app import serve as run
 from tasks.serve.limits import Limits
 from tasks.settings import Settings
 from tests.retrieve.conftest import Shelf
-from tests.serve.conftest import RETRIEVAL, Serve, Served
+from tests.serve.conftest import ANSWERING, RETRIEVAL, Serve, Served
 
 TIDE = {"query": "spring tide"}
 
@@ -33,7 +33,7 @@ def test_a_page_that_renames_this_machine_is_refused(served: Served) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
 def test_other_machines_are_not_served_without_a_token(database: Settings, host: str) -> None:
     with pytest.raises(Fatal, match="openbook tokens add"):
-        run(database, RETRIEVAL, Limits(), host=host, port=0, announce=lambda *_: None)
+        run(database, RETRIEVAL, ANSWERING, Limits(), host=host, port=0, announce=lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,8 +17,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tasks.settings import Settings
+from tests.chat import chat_endpoint
 from tests.retrieve.conftest import Shelf
-from tests.serve.conftest import Served
+from tests.serve.conftest import Served, serving
 
 FLAGS = (
     "--headless",
@@ -124,6 +127,41 @@ def test_a_hit_shows_its_file_heading_marked_words_and_ranks(page: Page) -> None
     assert page.texts(".hit .text")[0] == "The spring tide follows the new moon."
     assert page.texts(".hit:first-child mark") == ["spring", "tide"]
     assert page.texts(".hit .ranks")[0] == "words 1 · meaning 1"
+
+
+def test_an_answer_leads_to_the_passages_that_it_cites(
+    chromium: webdriver.Chrome, database: Settings, stocked: Shelf
+) -> None:
+    with chat_endpoint() as model:
+        model.reply = lambda _: "The <b>spring</b> tide [2][9]. <img src=x onerror=alert(1)>"
+        settings = replace(database, answer_model="moon-1", answer_url=model.url)
+        with serving(settings) as served:
+            page = Page(chromium, served)
+            page.open()
+            page.script("document.getElementById('q').value = 'spring tide'")
+            chromium.find_element(By.ID, "to-answer").click()
+            page.settle()
+            assert page.texts("#answer p") == [
+                "The <b>spring</b> tide 2. <img src=x onerror=alert(1)>"
+            ]
+            assert page.state().endswith("taken out: 1 of its citations")
+            assert page.texts(".hit.cited .number") == ["[2]"]
+            assert set(page.texts(".hit.uncited .number")) >= {"[1]"}
+            chromium.find_element(By.CSS_SELECTOR, ".cite").click()
+            assert page.texts(".hit.chosen .number") == ["[2]"]
+            model.refuses_everything = True
+            chromium.find_element(By.ID, "to-answer").click()
+            page.wait(lambda: "content policy" in page.state())
+
+
+def test_without_a_model_the_page_shows_the_best_passages(page: Page) -> None:
+    page.open()
+    box = page.driver.find_element(By.ID, "q")
+    box.send_keys("spring tide", Keys.SHIFT, Keys.ENTER)
+    page.settle()
+    page.wait(lambda: "No model is configured" in page.state())
+    assert page.texts(".hit .path")[0] == "tides.md"
+    assert not page.driver.find_element(By.ID, "answer").is_displayed()
 
 
 def test_a_link_holds_the_whole_question_and_back_returns_to_the_one_before(page: Page) -> None:
