@@ -1,66 +1,83 @@
-"""A model's answers to a golden set: search and the model joined, each answer kept as it comes."""
+"""How well a model answers questions whose answers are known, and which half of it to mend."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
-from queue import SimpleQueue
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
 
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 from psycopg import Connection
 
-from flows.ask import RETRIEVAL
-from tasks.answer.answer import answer_question
-from tasks.database import connect
-from tasks.errors import Retryable
-from tasks.evaluate.answers.examine import examine
-from tasks.evaluate.exam import Question
+from flows.ask import RETRIEVAL, serving_model
+from tasks.answer.answer import complete, prepare
+from tasks.answer.strategy import strategies
+from tasks.database import Pool, connect
+from tasks.errors import Rejected, Retryable
+from tasks.evaluate.answers.examine import AnswerOne, Examined, examine
+from tasks.evaluate.answers.page import markdown
+from tasks.evaluate.answers.report import before, report
+from tasks.evaluate.exam import Exam, Question
 from tasks.evaluate.golden.store import golden_set
-from tasks.records import Answer, ChatModel
-from tasks.settings import Settings
+from tasks.records import Answer, ChatModel, Hit
+from tasks.retrieve.search import search
+from tasks.settings import Settings, current
 from tasks.training.examinations import examinations_of
 
+STRATEGIES = ("rag", "long-context", "none", "oracle")
 _ABREAST = 4
+"""Questions that are asked at once."""
+_ORACLE_HITS = 16
+_SECONDS = 120.0
+
+
+@flow(name="examine", flow_run_name="examine {golden} {model}")
+def examine_answers(
+    golden: str, model: str = "", strategy: str = "", against: int | None = None
+) -> dict[str, Any]:
+    """Ask a model the questions of a golden set, score its answers and say what failed, and why.
+
+    An examination of the same questions, model and strategy that was killed goes on.
+
+    Args:
+        golden: The name of a golden set in the database.
+        model: A registered model, NAME@VERSION, or one of the configured endpoint; empty: the one
+            that answers now.
+        strategy: rag, long-context, none or oracle; empty: the collection's own.
+        against: An earlier examination to compare with; none: the last one of the same questions.
+    """
+    settings = current()
+    with closing(connect(settings, autocommit=True)) as connection:
+        exam = golden_set(connection, golden)
+        asked = serving_model(connection, settings, model or None)
+        if asked is None:
+            raise Rejected("no model answers", "Set OPENBOOK_ANSWER_MODEL, or promote a model.")
+        chosen = strategy or own_strategy(connection, exam)
+        made = ask_all(connection, settings, exam, asked, chosen)
+        other = before(connection, made.id) if against is None else against
+        found = report(connection, made.id, other)
+    create_markdown_artifact(
+        key="answers-" + re.sub("[^a-z0-9]+", "-", golden.lower()).strip("-"),
+        markdown=markdown(found),
+        description=f"How well {asked.name} answers {golden}",
+    )
+    return found.as_json()
 
 
 def examine_once(
     connection: Connection, settings: Settings, model: ChatModel, golden: str, cycle: int
 ) -> None:
-    """Ask the model the golden set's questions, unless this cycle did so already.
+    """Ask the model the golden set's questions, unless this cycle of retraining did so already.
 
     Raises Retryable where a question got no answer; what was answered is kept.
     """
     if any(one.name == golden for one in examinations_of(connection, cycle, model.id)):
         return
     exam = golden_set(connection, golden)
-    with ExitStack() as opened:
-        free: SimpleQueue[Connection] = SimpleQueue()
-        for _ in range(_ABREAST):
-            free.put(opened.enter_context(closing(connect(settings, autocommit=True))))
-
-        def answer(question: Question) -> Answer:
-            own = free.get()
-            try:
-                return answer_question(
-                    own,
-                    settings,
-                    question.text,
-                    retrieval=RETRIEVAL,
-                    model=model,
-                    collection=exam.collection,
-                    strategy=None if exam.collection else "none",
-                    log_search=False,
-                )
-            finally:
-                free.put(own)
-
-        found = examine(
-            connection,
-            exam,
-            model,
-            answer,
-            strategy="rag" if exam.collection else "none",
-            settings={"cycle": str(cycle)},
-            threads=_ABREAST,
-        )
+    strategy = own_strategy(connection, exam)
+    found = ask_all(connection, settings, exam, model, strategy, cycle=cycle)
     if not found.finished:
         question, reason = next(iter(found.failed.items()))
         raise Retryable(
@@ -68,3 +85,88 @@ def examine_once(
             f"{question!r}: {reason}",
             "The next run asks them again.",
         )
+
+
+def ask_all(
+    connection: Connection,
+    settings: Settings,
+    exam: Exam,
+    model: ChatModel,
+    strategy: str,
+    *,
+    cycle: int | None = None,
+) -> Examined:
+    """Ask the model every question of the exam that it has no answer to yet.
+
+    An examination of a `cycle` of retraining is that cycle's alone. Raises Rejected for a strategy
+    that there is not, or that the exam's questions do not allow.
+    """
+    if strategy not in STRATEGIES:
+        raise Rejected(f"there is no strategy {strategy!r}", f"There are {', '.join(STRATEGIES)}.")
+    if strategy != "none" and not exam.collection:
+        raise Rejected(
+            f"the questions of {exam.name} are about no documents",
+            "Use the strategy none, or give the set a collection: openbook golden import.",
+        )
+    with closing(Pool(settings, _ABREAST, seconds=_SECONDS)) as pool:
+        return examine(
+            connection,
+            exam,
+            model,
+            answerer(settings, pool, exam, model, strategy),
+            strategy=strategy,
+            settings={
+                "embedder": settings.embedder,
+                "reranker": settings.reranker,
+                **({} if cycle is None else {"cycle": str(cycle)}),
+            },
+            threads=_ABREAST,
+        )
+
+
+def answerer(
+    settings: Settings, pool: Pool, exam: Exam, model: ChatModel, strategy: str
+) -> AnswerOne:
+    """The function that answers one question as `openbook answer` does, without logging it."""
+
+    def answer_one(question: Question) -> Answer:
+        def find(connection: Connection) -> Any:
+            return prepare(
+                connection,
+                settings,
+                question.text,
+                retrieval=RETRIEVAL,
+                model=model,
+                collection=exam.collection or "default",
+                strategy=strategy,
+                given=_oracle(connection, settings, exam, question)
+                if strategy == "oracle"
+                else None,
+                log_search=False,
+            )
+
+        return complete(pool.run(find), settings)
+
+    return answer_one
+
+
+def own_strategy(connection: Connection, exam: Exam) -> str:
+    """What the exam's questions are answered from where nobody says otherwise."""
+    return strategies(connection, exam.collection)[exam.collection] if exam.collection else "none"
+
+
+def _oracle(
+    connection: Connection, settings: Settings, exam: Exam, question: Question
+) -> Sequence[Hit]:
+    """The best passages of the expected documents alone."""
+    if not question.sources:
+        return ()
+    return search(
+        question.text,
+        k=_ORACLE_HITS,
+        filter={"path": {"in": sorted(question.sources)}},
+        collection=exam.collection,
+        connection=connection,
+        settings=settings,
+        log=False,
+    )

@@ -1,4 +1,4 @@
-"""The command that says how well search answers."""
+"""The command that says how well search finds, and how well a model answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from flows.cli.group import as_json, main, on_prefect, print_json
+from flows.cli.group import FAILED, as_json, main, on_prefect, print_json
 from tasks.settings import current
 
 
@@ -32,6 +32,19 @@ from tasks.settings import current
     metavar="FIELD",
     help="Search among the documents whose metadata FIELD is that of the question.",
 )
+@click.option("--answers", is_flag=True, help="Let a model answer the golden set's questions.")
+@click.option("--model", metavar="NAME@V", help="The model to examine; else the one that answers.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["rag", "long-context", "none", "oracle"]),
+    help="What it answers from; oracle: the expected documents. Else the collection's own.",
+)
+@click.option(
+    "--against",
+    type=int,
+    metavar="ID",
+    help="The examination to compare with; else the last one of the same questions.",
+)
 @as_json
 def evaluate(
     folder: Path | None,
@@ -41,19 +54,34 @@ def evaluate(
     collection: str,
     language: str | None,
     within: str | None,
+    answers: bool,
+    model: str | None,
+    strategy: str | None,
+    against: int | None,
     as_json: bool,
 ) -> None:
     """Ask every mode of search questions whose answers are known, and say how well it did.
 
     FOLDER holds a test collection in the BEIR layout: corpus.jsonl, queries.jsonl, qrels/test.tsv.
     It is kept as a collection of its own, so that the next evaluation embeds only what changed.
+
+    With --answers a model answers the questions of a golden set. What search found and what the
+    model made of it are told apart, so that a failure names the half to mend. An examination that
+    was killed goes on.
     """
     if (folder is None) == (golden is None):
         raise click.UsageError("Give a FOLDER, or the NAME of a golden set with --golden.")
+    if answers and golden is None:
+        raise click.UsageError("--answers needs the NAME of a golden set with --golden.")
+    if not answers and (model or strategy or against):
+        raise click.UsageError("--model, --strategy and --against go with --answers.")
     if questions is not None:
         if golden is None:
             raise click.UsageError("--questions needs the NAME of a golden set with --golden.")
         _store(golden, questions, collection)
+    if answers and golden is not None:
+        _examine(golden, model or "", strategy or "", against, as_json)
+        return
     with on_prefect():
         from flows.evaluate import evaluate as evaluate_flow
 
@@ -69,6 +97,21 @@ def evaluate(
         from flows import show
 
         show.evaluation(report)
+
+
+def _examine(golden: str, model: str, strategy: str, against: int | None, as_json: bool) -> None:
+    with on_prefect():
+        from flows.examine import examine_answers
+
+        report = examine_answers(golden=golden, model=model, strategy=strategy, against=against)
+    if as_json:
+        print_json(report)
+    else:
+        from flows import show_answers
+
+        show_answers.examination(report)
+    if report["unanswered"]:
+        click.get_current_context().exit(FAILED)
 
 
 def _store(golden: str, questions: Path, collection: str) -> None:

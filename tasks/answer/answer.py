@@ -169,18 +169,18 @@ def complete(
             hear(verified)
 
     started = time.perf_counter()
-    generated, reason = Generated(), None
+    generated, reason, lasting = Generated(), None, False
     try:
         generated = Generator(settings, prepared.model).generate(
             prepared.prompt.messages, prepared.budget.answer, heard, stop
         )
         reason = generated.broken
     except OpenbookError as error:
-        reason = str(error)
+        reason, lasting = str(error), isinstance(error, Rejected)
     if rest := citations.finish():
         hear(rest)
     if reason is None and not citations.text.strip():
-        reason = f"{prepared.model.name} answered with nothing"
+        reason, lasting = f"{prepared.model.name} answered with nothing", True
     shown = {passage.number: passage.chunk_ids for passage in prepared.passages}
     return replace(
         answer,
@@ -194,6 +194,7 @@ def complete(
         generation_ms=_milliseconds(started),
         response_id=generated.id,
         reason=f"cut after {prepared.budget.answer} tokens" if generated.cut else reason,
+        lasting=lasting,
     )
 
 

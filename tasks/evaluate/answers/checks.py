@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.evaluate.answers.citations import cited_paths
-from tasks.evaluate.answers.refusal import refuses
+from tasks.evaluate.answers.refusal import declines
 from tasks.evaluate.answers.text import folded, without_citations
 from tasks.evaluate.exam import Check
 from tasks.records import Answer
@@ -21,8 +21,8 @@ _EDGE = " \t.,;:!?\"'\u201c\u201d\u2018\u2019`*"
 
 
 def applies(check: Check, answer: Answer) -> bool:
-    """Whether the check asks anything: who was shown nothing can cite nothing."""
-    return check.kind != "must_cite" or bool(answer.passages)
+    """Whether the check asks anything: who answers from no documents can cite none."""
+    return check.kind != "must_cite" or answer.strategy != "none"
 
 
 def failure(check: Check, answer: Answer) -> str | None:
@@ -34,7 +34,7 @@ def failure(check: Check, answer: Answer) -> str | None:
         case "must_cite":
             return _citation_failure(check.value, answer)
         case "must_refuse":
-            return None if refuses(said) else "it does not refuse"
+            return None if declines(answer) else "it does not refuse"
     return _text_failure(check, said)
 
 

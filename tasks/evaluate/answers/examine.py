@@ -52,10 +52,11 @@ def examine(
 ) -> Examined:
     """Ask the model all questions of the exam, `threads` at a time; each item is committed alone.
 
-    `settings` tells examinations apart that are not to go on from each other. An answer that was
-    refused (Rejected) counts as an empty one; an item that failed otherwise has a reason and no
-    score, and leaves the examination open. Raises Retryable when another process examines the same,
-    and what `answer_one` raises as Fatal once the answers under way are kept.
+    `settings` tells examinations apart that are not to go on from each other. A question that
+    was refused, and would be again (Rejected), counts as answered with nothing; an item that failed
+    otherwise has a reason and no score, and leaves the examination open. Raises Retryable when
+    another process examines the same, and what `answer_one` raises as Fatal once the answers under
+    way are kept.
     """
     if connection.info.transaction_status:
         connection.commit()
@@ -66,7 +67,9 @@ def examine(
                 f"{exam.name} is being examined with {model.name} by another process",
                 "Wait until it ends.",
             )
-        failed = _ask_all(connection, evaluation, exam, answer_one, threads)
+        failed = _ask_all(
+            connection, evaluation, exam, answer_one, strategy=strategy, threads=threads
+        )
         if not failed:
             close(connection, evaluation)
     return Examined(evaluation, not failed, failed)
@@ -106,7 +109,13 @@ def _fingerprint(exam: Exam, model: ChatModel) -> str:
 
 
 def _ask_all(
-    connection: Connection, evaluation: int, exam: Exam, answer_one: AnswerOne, threads: int
+    connection: Connection,
+    evaluation: int,
+    exam: Exam,
+    answer_one: AnswerOne,
+    *,
+    strategy: str,
+    threads: int,
 ) -> dict[str, str]:
     """Ask what has no answer yet; the reasons of the items that failed."""
     with connection.transaction():  # so that no transaction of the caller's kind stays open
@@ -124,7 +133,7 @@ def _ask_all(
             for future in wait(asked, return_when=FIRST_COMPLETED).done:
                 question = asked.pop(future)
                 try:
-                    reason = _keep(connection, evaluation, question, future)
+                    reason = _keep(connection, evaluation, question, strategy, future)
                 except Fatal as error:
                     fatal, reason = error, error.message
                     waiting.clear()
@@ -136,21 +145,26 @@ def _ask_all(
 
 
 def _keep(
-    connection: Connection, evaluation: int, question: Question, future: Future[Answer]
+    connection: Connection,
+    evaluation: int,
+    question: Question,
+    strategy: str,
+    future: Future[Answer],
 ) -> str | None:
     """Store what came of the item; why it failed, if it did."""
     try:
         answer = future.result()
     except Rejected as refusal:
-        answer = Answer(question.text, "", "answered", "", reason=refusal.message)
+        answer = Answer(question.text, "", "failed", strategy, reason=refusal.message, lasting=True)
     except Fatal:
         raise
     except OpenbookError as error:
-        answer = Answer(question.text, "", "failed", "", reason=error.message)
+        answer = Answer(question.text, "", "failed", strategy, reason=error.message)
     except Exception as error:  # whatever one item meets, the others go on
         met = f"{type(error).__name__}: {error}"
-        answer = Answer(question.text, "", "failed", "", reason=met)
-    reason = (answer.reason or "it failed") if answer.outcome == "failed" else None
+        answer = Answer(question.text, "", "failed", strategy, reason=met)
+    failed = answer.outcome == "failed" and not answer.lasting
+    reason = (answer.reason or "it failed") if failed else None
     found = [] if reason else scores(question, answer)
     _store(connection, evaluation, question, answer, found)
     return reason
@@ -170,7 +184,7 @@ def _store(
                 "evaluation": evaluation,
                 "item": question.text,
                 "golden_question": question.id,
-                "answer": None if answer.reason else answer.text.replace("\0", " "),
+                "answer": answer.text.replace("\0", " ") or None,
                 "chunk_ids": [hit.chunk_id for hit in answer.passages],
                 "cited_ids": list(answer.cited),
                 "input_tokens": answer.input_tokens,

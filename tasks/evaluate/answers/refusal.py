@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tasks.evaluate.answers.text import folded
+from tasks.evaluate.answers.text import folded, without_citations
+from tasks.records import Answer
 
 _WITHIN = 300
 """Who declines says so at the beginning."""
@@ -67,6 +68,11 @@ _SAID = {
     ),
 }
 _REFUSAL = re.compile("|".join(rule for rules in _SAID.values() for rule in rules))
+
+
+def declines(answer: Answer) -> bool:
+    """Whether no answer was given: nothing was found to answer from, or its words refuse."""
+    return answer.outcome == "nothing found" or refuses(without_citations(answer.text))
 
 
 def refuses(answer: str) -> bool:

@@ -13,7 +13,7 @@ from tasks.evaluate.answers.citations import (
 )
 from tasks.evaluate.answers.grounded import grounded
 from tasks.evaluate.answers.overlap import exact_match, token_f1
-from tasks.evaluate.answers.refusal import refuses
+from tasks.evaluate.answers.refusal import declines
 from tasks.evaluate.answers.text import without_citations
 from tasks.evaluate.exam import Question
 from tasks.records import Answer
@@ -53,7 +53,7 @@ def _checked(question: Question, answer: Answer) -> Iterator[Score]:
     schemas = [check.value for check in asked if check.kind == "json_schema"]
     if schemas:
         yield Score("schema", float(all(schema_valid(schema, answer) for schema in schemas)))
-    refused = refuses(without_citations(answer.text))
+    refused = declines(answer)
     if question.must_be_refused and not refused:
         yield Score("refusal", 0.0, "it answers what it must refuse")
     elif refused and not question.must_be_refused:
@@ -81,7 +81,7 @@ def _founded(question: Question, answer: Answer) -> Iterator[Score]:
     ):
         if value is not None:
             yield Score(measure, value)
-    if answer.passages and not refuses(without_citations(answer.text)):
+    if answer.passages and not declines(answer):
         stands_on = [hit.text for hit in answer.passages if hit.chunk_id in answer.cited]
         yield Score(
             "grounded", grounded(answer.text, stands_on or [hit.text for hit in answer.passages])
