@@ -13,7 +13,11 @@ from tests.evaluate.asked import answer
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
 SAMPLE = DEPLOYMENTS / "sample" / "golden.yaml"
-SETS = {SAMPLE: 50}
+SETS = {
+    SAMPLE: 50,
+    DEPLOYMENTS / "golden" / "general.yaml": 60,
+    DEPLOYMENTS / "golden" / "safety.yaml": 30,
+}
 
 
 def questions(file: Path) -> tuple[Question, ...]:
