@@ -76,7 +76,8 @@ class Upload:
 
     def send(self) -> str:
         """Upload it."""
-        return self.provider.upload(self.file.name, self.file.path.read_bytes()).id
+        with self.file.path.open("rb") as content:
+            return self.provider.upload(self.file.name, content).id
 
     def record(self, bought: str) -> None:
         """Give the file's row its id."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import openai
 from openai.types import FileObject, Model
@@ -66,7 +66,7 @@ class Provider(Endpoint):
         """All files that were uploaded for training, oldest first."""
         return self._all(lambda: self._client.files.list(purpose="fine-tune", order="asc"))
 
-    def upload(self, name: str, content: bytes) -> FileObject:
+    def upload(self, name: str, content: BinaryIO) -> FileObject:
         """Send a file, once."""
         return self._order(
             lambda: self._client.files.create(file=(name, content), purpose="fine-tune"), FileObject
