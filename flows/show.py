@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tasks.records import Explanation, Hit, Neighbour
     from tasks.upkeep.principals import Login
 
-_REJECTED_SHOWN = 20
+FILES_SHOWN = 20
 _INDEXES_SHOWN = 10
 _POLL_SECONDS = 0.5
 
@@ -44,7 +44,7 @@ def report(values: dict[str, Any]) -> None:
         f"{values['seconds']:.1f} s",
     ]
     console.print(Text(" · ".join(parts), style="bold"), soft_wrap=True)
-    _rejected(values["rejected"])
+    rejected_files(values["rejected"])
 
 
 def plan(made: Plan) -> None:
@@ -60,7 +60,7 @@ def plan(made: Plan) -> None:
         dollars(made.usd),
     ]
     console.print(Text(f"{made.folder}: " + " · ".join(parts), style="bold"), soft_wrap=True)
-    _rejected(values["rejected"])
+    rejected_files(values["rejected"])
 
 
 def dollars(usd: float) -> str:
@@ -169,46 +169,6 @@ def logins(found: Sequence[Login]) -> None:
     console.print(table if found else "No login has a role of Openbook's.")
 
 
-def status(values: dict[str, Any]) -> None:
-    """Sources with their documents, rejected and pending files, models and servers."""
-    table = Table(
-        "source", "current", "pending", "rejected", "chunks", "last run", "folder", box=None
-    )
-    for source in values["sources"]:
-        table.add_row(
-            escape(source["name"]),
-            *(f"{source[name]:,}" for name in ("current", "pending", "rejected", "chunks")),
-            f"{source['last_run']:%Y-%m-%d %H:%M} {source['outcome']}"
-            if source["last_run"]
-            else "never",
-            escape(source["root"]),
-        )
-    table.columns[-1].overflow = "fold"
-    console.print(table)
-    _rejected(values["rejected"])
-    for one in values["pending"][:_REJECTED_SHOWN]:
-        line = Text("pending ", style="yellow").append(_printable(one["path"]), style="cyan")
-        console.print(line.append(": the next run reads it"), soft_wrap=True)
-    if len(values["pending"]) > _REJECTED_SHOWN:
-        console.print("… and more that wait to be read: openbook status --json")
-    for model in values["models"]:
-        serving = "serving" if model["serving"] else "not serving"
-        console.print(
-            f"model {model['name']}: {model['embeddings']:,} embeddings, {serving}", markup=False
-        )
-    if indexes := values["indexes"]:
-        console.print(
-            f"indexes: {indexes['count']}, {indexes['bytes'] / 1e6:,.1f} MB", markup=False
-        )
-        keyword_index(indexes["keywords"])
-        for flaw in ("invalid", "bloated"):
-            if indexes[flaw]:
-                names = ", ".join(indexes[flaw])
-                console.print(f"{flaw}: {names}; mend with: openbook maintain", style="red")
-    console.print(f"Postgres {values['postgres']}, pgvector {values['pgvector']}", markup=False)
-    console.print(f"Prefect  {values['prefect'] or 'no server of ours runs'}", markup=False)
-
-
 def maintenance(values: dict[str, Any]) -> None:
     """What maintenance removed, mended and built anew, and how the indexes do."""
     removed = [f"{count:,} {name}" for name, count in values["removed"].items() if count]
@@ -292,14 +252,15 @@ def _watch(ended: threading.Event) -> None:
             return  # the run itself tells what is wrong
 
 
-def _rejected(rejected: Sequence[dict[str, Any]]) -> None:
-    for one in rejected[:_REJECTED_SHOWN]:
+def rejected_files(rejected: Sequence[dict[str, Any]]) -> None:
+    """The first of the files that could not be used, each with what to do."""
+    for one in rejected[:FILES_SHOWN]:
         line = Text("rejected ", style="red")
-        line.append(_printable(one["path"]), style="cyan")
+        line.append(printable(one["path"]), style="cyan")
         line.append(f": {one['reason']}. {one['remedy'] or ''}{_tries(one)}")
         console.print(line, soft_wrap=True)
-    if len(rejected) > _REJECTED_SHOWN:
-        console.print(f"… and {len(rejected) - _REJECTED_SHOWN} more: openbook status --json")
+    if len(rejected) > FILES_SHOWN:
+        console.print(f"… and {len(rejected) - FILES_SHOWN} more: openbook status --json")
 
 
 def _tries(one: dict[str, Any]) -> str:
@@ -315,7 +276,8 @@ def _tries(one: dict[str, Any]) -> str:
     return f" (tried {times}; again from {due:%Y-%m-%d %H:%M %Z})"
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A file name without what a terminal would act on."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
 
 

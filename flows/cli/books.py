@@ -122,10 +122,15 @@ def plan(
 @main.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Show sources, their documents, what is rejected, the models and the servers."""
-    from flows import show
+    """Show sources and how far behind they are, what is rejected, models, costs and servers.
+
+    The exit code is 1 when someone has to look after something, which is then named at the end:
+    a run that failed, rejected files, an invalid index, a serving model tainted or shut down.
+    """
+    from flows import show_status
     from flows.server import server_url
     from tasks.database import connect
+    from tasks.ingest.status import problems
     from tasks.ingest.status import status as look
     from tasks.upkeep.indexes import summary
 
@@ -136,10 +141,13 @@ def status(as_json: bool) -> None:
             "indexes": summary(connection),
             "prefect": server_url(settings),
         }
+    values["problems"] = problems(values)
     if as_json:
         print_json(values)
     else:
-        show.status(values)
+        show_status.status(values)
+    if values["problems"]:
+        sys.exit(FAILED)
 
 
 @main.command()

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import class_row
 
 from tasks.database import Pool, query
@@ -162,6 +163,13 @@ class Library:
                 **asked,
             )
         )
+
+    def vitals(self) -> list[tuple[str, dict[str, str], float]] | None:
+        """The figures of analytics.vitals; None where the server's login may not read them."""
+        try:
+            return self._pool.run(lambda connection: connection.execute(query("vitals")).fetchall())
+        except InsufficientPrivilege:
+            return None
 
     def collections(self, access: Access, name: str | None = None) -> list[Collection]:
         """The collections that the caller may use, by name; or that one, if it is among them."""

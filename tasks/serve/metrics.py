@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +37,29 @@ class Metrics:
     def text(self) -> bytes:
         """The counters in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+def vitals(figures: Sequence[tuple[str, Mapping[str, str], float]] | None) -> bytes:
+    """The figures of analytics.vitals in Prometheus' text format, as gauges `openbook_<name>`.
+
+    None stands for figures that could not be read.
+    """
+    registry = CollectorRegistry()
+    readable = Gauge(
+        "openbook_vitals_readable",
+        "Whether the figures of analytics.vitals could be read, which are the gauges below.",
+        registry=registry,
+    )
+    readable.set(figures is not None)
+    gauges: dict[str, Gauge] = {}
+    for name, labels, value in figures or ():
+        if name not in gauges:
+            gauges[name] = Gauge(
+                f"openbook_{name}", "See analytics.vitals.", list(labels), registry=registry
+            )
+        gauge = gauges[name].labels(**labels) if labels else gauges[name]
+        gauge.set(value)
+    return generate_latest(registry)
 
 
 class Measured:

@@ -7,16 +7,17 @@ import time
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.encoders import jsonable_encoder
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from tasks.errors import OpenbookError
-from tasks.serve.desk import AtDesk, Caller, admit
+from tasks.serve.desk import AtDesk, Caller
 from tasks.serve.errors import Refusal
 from tasks.serve.library import Asked, Place
+from tasks.serve.metrics import vitals
 
 router = APIRouter()
 
@@ -152,7 +153,17 @@ async def health(desk: AtDesk) -> JSONResponse:
     return JSONResponse({"status": "ready"})
 
 
-@router.get("/metrics", tags=["server"], dependencies=[Depends(admit)])
-async def metrics(desk: AtDesk) -> Response:
-    """What the server counts of itself, in Prometheus' text format."""
-    return Response(desk.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+@router.get("/metrics", tags=["server"])
+async def metrics(caller: Caller, desk: AtDesk) -> Response:
+    """What the server counts of itself, in Prometheus' text format.
+
+    A caller who sees all that the server sees is told of the book as well: freshness, lag,
+    failures, cost, and which models serve.
+    """
+    text = desk.metrics.text()
+    if caller.principals is None and caller.collections is None:
+        try:
+            text += vitals(await desk.turns.run(desk.library.vitals))
+        except (OpenbookError, Refusal):
+            text += vitals(None)  # what the server counts is told whatever the database does
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -236,12 +236,48 @@ def test_status_shows_sources_rejected_files_and_models(book: Book) -> None:
     book.write("tides.md", TIDES)
     book.write("empty.md", "")
     book.ingest()
-    status = as_json("status")
+    answer = openbook("status", "--json")
+    status = json.loads(answer.stdout)
+    assert (answer.exit_code, status["problems"]) == (1, ["1 file is rejected"])
     (source,) = status["sources"]
+    assert 0 <= source["behind_seconds"] < 300
     assert (source["current"], source["rejected"], source["chunks"]) == (1, 1, 2)
     assert [one["path"] for one in status["rejected"]] == ["empty.md"]
     assert [model["name"] for model in status["models"]] == ["hashing-256"]
     assert "drop" in openbook("status").output
+
+
+def test_status_names_what_someone_has_to_look_after_and_its_exit_code_says_so(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    status = as_json("status")
+    assert (status["problems"], status["usd"]) == ([], {"documents": 0, "training": 0})
+    with book.connect() as connection:
+        connection.execute(
+            """
+            insert into runs (source_id, outcome, error)
+            select id, 'failed', 'no disk' from sources;
+            update documents set status = 'pending', checked_at = now() - interval '1 hour';
+            insert into chat_models (name, version, base, stage, retires_on, tainted_at)
+            values ('support', 2, 'small', 'serving', current_date, now());
+            insert into training_runs
+                (run_key, backend, method, dataset_sha256, base, state, job_id, usd)
+            values ('run-1', 'openai', 'sft', '', 'small', 'running', 'ftjob-1', 2.5);
+            """
+        )
+    shown = openbook("status")
+    assert shown.exit_code == 1
+    for line in (
+        "model support@2: serves answer until",
+        "training run-1 of small: running since",
+        "30 days cost $0.00 for documents, $2.50 for training",
+        "problem: drop: the last run failed: no disk",
+        "problem: support@2 serves, and what it was trained on was forgotten",
+        "problem: support@2 serves, and its provider has shut it down",
+    ):
+        assert line in shown.output
+    (source,) = json.loads(openbook("status", "--json").stdout)["sources"]
+    assert source["lag_seconds"] >= 3600
 
 
 def test_the_other_commands_answer_programs_too(book: Book) -> None:

@@ -354,3 +354,46 @@ def test_the_command_serves_until_it_is_told_to_end(
         process.send_signal(ending)
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
+
+
+def test_metrics_tell_operators_how_the_book_stands(served: Served, stocked: Shelf) -> None:
+    stocked.connection.execute(
+        """
+        update runs set outcome = 'done', finished_at = now() - interval '1 hour', usd = 0.25;
+        insert into runs (source_id, outcome, error) select id, 'failed', 'no disk' from sources;
+        insert into documents (source_id, path, status, checked_at)
+        select id, 'new.md', 'pending', now() - interval '10 minutes' from sources;
+        insert into chat_models (name, version, base, stage, retires_on)
+        values ('support', 3, 'small', 'serving', current_date + 30);
+        """
+    )
+    stocked.connection.commit()
+    figures = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in served.get("/metrics").text.splitlines()
+        if not line.startswith("#")
+    }
+    assert figures["openbook_vitals_readable"] == 1
+    assert 3600 <= figures['openbook_source_behind_seconds{source="shelf"}'] < 3700
+    assert 600 <= figures['openbook_source_lag_seconds{source="shelf"}'] < 700
+    assert figures['openbook_source_failed{source="shelf"}'] == 1
+    assert figures['openbook_documents{source="shelf",status="current"}'] == 3
+    assert figures['openbook_documents{source="shelf",status="pending"}'] == 1
+    assert figures['openbook_usd{for="documents"}'] == 0.25
+    assert figures['openbook_serving_model{model="support@3",task="answer"}'] == 1
+    assert figures['openbook_serving_model_retires_in_seconds{task="answer"}'] > 28 * 86_400
+    assert figures["openbook_database_bytes"] > 0
+
+
+def test_metrics_tell_of_the_book_to_nobody_who_sees_a_part_of_it(
+    serve: Serve, stocked: Shelf
+) -> None:
+    served = Served(serve.settings, "")
+    tokens = [served.token("ann", principals=["ann"]), served.token("bo", collections=["default"])]
+    operator = served.token("operator")
+    served = serve()
+    for token in tokens:
+        text = served.get("/metrics", token).text
+        assert "openbook_http_requests_in_flight" in text
+        assert "shelf" not in text
+    assert "shelf" in served.get("/metrics", operator).text

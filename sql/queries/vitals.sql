@@ -1,0 +1,1 @@
+select name, labels, value from analytics.vitals order by name, labels
