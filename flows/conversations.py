@@ -12,6 +12,7 @@ from pydantic import Field
 
 from flows.events import CONVERSATIONS_LOADED, tell
 from flows.ingest import may_pass
+from flows.pages import cell, key, name_run, table
 from tasks.conversations.folder import pending_files
 from tasks.conversations.load import load
 from tasks.database import connect, hold
@@ -86,15 +87,18 @@ def prepare_examples() -> dict[str, int]:
 
 
 def _leave_artifacts(report: dict[str, Any]) -> None:
-    name = Path(report["folder"]).name.lower()
-    key = "".join(c if c.isalnum() else "-" for c in name).strip("-") or "folder"
+    name = Path(report["folder"]).name
+    said = [f"{report[one]:,} {one}" for one in COUNTS if report[one] and one != "read"]
+    name_run(f"{name}: {', '.join(said) or 'nothing new'}")
+    if not report["files"]:
+        return
     create_table_artifact(
-        key=f"conversations-{key}",
+        key=key("conversations", name),
         table=[{"files": len(report["files"]), **{name: report[name] for name in COUNTS}}],
         description=f"What was loaded from {report['folder']}",
     )
     create_markdown_artifact(
-        key=f"conversations-{key}-rejected",
+        key=key("conversations", name, "rejected"),
         markdown=_rejected_markdown(report["files"]),
         description=f"Lines and files of {report['folder']} that could not be used",
     )
@@ -110,8 +114,6 @@ def _rejected_markdown(files: list[dict[str, Any]]) -> str:
         ]
     if not rows:
         return "No line is rejected."
-    lines = ["| file | line | reason | what to do |", "|---|---|---|---|"]
-    lines += ["| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |" for row in rows]
-    if len(rows) > _SHOWN:
-        return "\n".join([*lines[: _SHOWN + 2], "", f"… and {len(rows) - _SHOWN:,} more"])
-    return "\n".join(lines)
+    cells = [[cell(str(one)) for one in row] for row in rows[:_SHOWN]]
+    text = table(("file", "line", "reason", "what to do"), cells)
+    return text if len(rows) <= _SHOWN else f"{text}\n\n… and {len(rows) - _SHOWN:,} more"

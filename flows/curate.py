@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from flows.events import DATASET_MADE, tell
+from flows.pages import key, name_run
 from tasks.database import connect
 from tasks.datasets.card import card
 from tasks.datasets.curate import curate as make_version
@@ -36,16 +37,18 @@ def curate(spec: Annotated[str, Field(min_length=1)], if_due: bool = False) -> d
         connection.commit()
         verdict = due(connection, recipe) if if_due else None
         if verdict is not None and not verdict.due:
+            name_run(f"{recipe.name}: {verdict.reasons[0]}")
             return {"dataset": recipe.name, "version": None, "trigger": asdict(verdict)}
         outcome = make_version(connection, recipe, settings)
         connection.commit()
         described = describe(connection, f"{recipe.name}@{outcome.version}")
     create_markdown_artifact(
-        key=f"dataset-{''.join(c if c.isalnum() else '-' for c in recipe.name)}",
+        key=key("dataset", recipe.name),
         markdown=card(described),
         description=f"{recipe.name}, version {outcome.version}",
     )
     report = outcome.as_json()
+    name_run(f"{recipe.name}@{outcome.version}: {'made' if outcome.created else 'as it was'}")
     if outcome.created:
         tell(DATASET_MADE, recipe.name, version=outcome.version, splits=report["splits"])
     return report if verdict is None else {**report, "trigger": asdict(verdict)}

@@ -7,7 +7,6 @@ embedded the next time. Every mode is asked the same questions, several at a tim
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from psycopg import Connection
 
+from flows.pages import key, name_run
 from tasks.database import connect, hold
 from tasks.embedders import open_embedder
 from tasks.errors import Rejected, Retryable
@@ -71,8 +71,10 @@ def evaluate(
         outcomes = {mode: ask(mode, folder, golden, within) for mode in MODES}
         made = evaluation(exam, outcomes, model=embedder.name, reranker=_reranking().reranker)
         store_evaluation(connection, made)
+    hybrid = made.modes["hybrid"].means["ndcg@10"]
+    name_run(f"{exam.name}: {len(exam.questions):,} questions, hybrid nDCG@10 {hybrid:.3f}")
     create_markdown_artifact(
-        key="evaluate-" + re.sub("[^a-z0-9]+", "-", exam.name.lower()).strip("-"),
+        key=key("evaluate", exam.name),
         markdown=markdown(made),
         description=f"How well search answers {exam.name}",
     )

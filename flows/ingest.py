@@ -21,7 +21,6 @@ from threading import Timer
 from typing import Annotated, Any
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
@@ -32,7 +31,7 @@ from psycopg import OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
 from pydantic import Field
 
-from flows.events import DOCUMENT_PUBLISHED, tell
+from flows.ingest_page import leave_page
 from tasks.database import connect, hold
 from tasks.embedders import Embedder, open_embedder
 from tasks.errors import Fatal, Retryable
@@ -41,7 +40,6 @@ from tasks.ingest.parse import ParserPool
 from tasks.ingest.publish import index, publish
 from tasks.ingest.read import Reader, read_batch
 from tasks.ingest.runs import (
-    Report,
     count_scan,
     finish_run,
     load_run,
@@ -106,8 +104,7 @@ def ingest(
                     finish_run(connection, run.id, error=str(error) or type(error).__name__)
                 raise
             report = finish_run(connection, run.id)
-    _leave_artifacts(report)
-    _tell_published(report)
+        leave_page(connection, run, report)
     return report.as_json()
 
 
@@ -203,51 +200,6 @@ def _batches(ids: Sequence[int], size: int) -> Iterator[list[int]]:
     remaining = iter(ids)
     while batch := list(islice(remaining, size)):
         yield batch
-
-
-def _leave_artifacts(report: Report) -> None:
-    counts = (
-        "seen", "new", "changed", "unchanged", "renamed", "deleted", "pending",
-        "chunks", "embedded", "reused", "tokens", "usd", "seconds",
-    )  # fmt: skip
-    row = report.as_json()
-    key = "".join(c if c.isalnum() else "-" for c in report.source.lower()).strip("-") or "source"
-    create_table_artifact(
-        key=f"ingest-{key}",
-        table=[{**{name: row[name] for name in counts}, "rejected": len(report.rejected)}],
-        description=f"Run {report.run_id} of {report.source}",
-    )
-    create_markdown_artifact(
-        key=f"ingest-{key}-rejected",
-        markdown=_rejected_markdown(report),
-        description=f"Files of {report.source} that could not be used",
-    )
-
-
-def _tell_published(report: Report) -> None:
-    counts = {
-        "new": report.new,
-        "changed": report.changed,
-        "renamed": report.renamed,
-        "deleted": report.deleted,
-    }
-    if any(counts.values()):
-        facts = {"embedded": report.embedded, "rejected": len(report.rejected), "usd": report.usd}
-        tell(DOCUMENT_PUBLISHED, report.source, run=report.run_id, **counts, **facts)
-
-
-def _rejected_markdown(report: Report) -> str:
-    if not report.rejected:
-        return "No file is rejected."
-    rows = [
-        f"| {_cell(one.path)} | {_cell(one.reason)} | {_cell(one.remedy or '')} |"
-        for one in report.rejected
-    ]
-    return "\n".join(["| file | reason | what to do |", "|---|---|---|", *rows])
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
 @cache

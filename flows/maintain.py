@@ -14,6 +14,7 @@ from pydantic import Field
 
 from flows.differences import differences
 from flows.ingest import ingest, may_pass
+from flows.pages import name_run
 from tasks.conversations.forget import expire as expire_conversations
 from tasks.database import connect, hold
 from tasks.datasets.export import remove_stale
@@ -83,6 +84,8 @@ def maintain(
             "keywords": asdict(keyword_index(connection)),
             "indexes": [{**asdict(one), "bloat": one.bloat} for one in index_health(connection)],
         }
+    removed_rows, mended = sum(removed.values()), sum(one.count for one in findings)
+    name_run(f"maintain: {removed_rows:,} removed, {mended:,} mended, {len(failures)} failed")
     create_markdown_artifact(
         key="maintain",
         markdown=_markdown(report),

@@ -89,8 +89,7 @@ class Settings:
         Raises Fatal for a value that cannot be read, naming its variable.
         """
         if environ is None:
-            dotenv = {k: v for k, v in dotenv_values(".env").items() if v is not None}
-            environ = {**dotenv, **os.environ}
+            environ = variables()
         given = {
             name: convert(f"OPENBOOK_{name.upper()}", value)
             for name, convert in _CONVERTERS.items()
@@ -117,6 +116,17 @@ class Settings:
                 f"Set it to one of {', '.join(EMBEDDERS)}.",
             )
         return settings
+
+
+def variables() -> dict[str, str]:
+    """The process environment over `./.env`, as a process in another folder is to be given it."""
+    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    environ = {**dotenv, **os.environ}
+    for field_name in ("home", "reranker"):  # which may be paths relative to this folder
+        name = f"OPENBOOK_{field_name.upper()}"
+        if value := environ.get(name):
+            environ[name] = str(_CONVERTERS[field_name](name, value))
+    return environ
 
 
 def _text(_name: str, value: str) -> object:

@@ -21,7 +21,7 @@ from psycopg import Connection
 from flows import ingest as ingest_flow
 from flows.server import ensure_server, stop_server
 from tasks import settings as settings_module
-from tasks.database import connect
+from tasks.database import connect, dsn
 from tasks.records import Hit
 from tasks.retrieve.search import search
 from tasks.settings import Settings
@@ -66,10 +66,10 @@ class Book:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A Prefect server for the tests of one worker."""
+def prefect_server(cluster: Settings) -> Iterator[None]:
+    """A Prefect server for the tests of one worker, with its runs in a file."""
     with tempfile.TemporaryDirectory(prefix="openbook-prefect-") as home:
-        settings = Settings(home=Path(home))
+        settings = Settings(home=Path(home), database_url=dsn(cluster))
         updates = {
             PREFECT_API_URL: ensure_server(settings),
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,

@@ -232,13 +232,15 @@ def migrate(check: bool, as_json: bool) -> None:
 @main.command()
 @as_json
 def down(as_json: bool) -> None:
-    """Stop the servers that these commands started: Postgres, Prefect, the small model."""
+    """Stop what `up` started, and any command's servers: Postgres, Prefect, the small model."""
     from flows.server import stop_server
+    from flows.up import end_up
     from tasks.answer.offline import stop_offline
     from tasks.database import stop
 
     settings = current()
     stopped = {
+        "up": end_up(settings),
         "model": stop_offline(settings),
         "prefect": stop_server(settings),
         "postgres": stop(settings),

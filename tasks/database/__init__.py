@@ -3,7 +3,7 @@
 The only room that opens connections.
 """
 
-from tasks.database.connection import connect, dsn, reach
+from tasks.database.connection import asyncpg_url, connect, dsn, reach
 from tasks.database.locks import hold
 from tasks.database.migrate import MigrationReport, check, migrate
 from tasks.database.pool import Pool
@@ -15,6 +15,7 @@ from tasks.database.transfer import dump, load, require_all_rows
 __all__ = [
     "MigrationReport",
     "Pool",
+    "asyncpg_url",
     "bin_path",
     "check",
     "connect",

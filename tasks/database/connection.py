@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,6 +11,7 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from tasks.database import schema, server
 from tasks.errors import Fatal, OpenbookError, Retryable
@@ -19,6 +21,21 @@ from tasks.settings import Settings
 def dsn(settings: Settings) -> str:
     """The database's address, as psql takes it; the configured one holds its password."""
     return settings.database_url or server.url(settings)
+
+
+def asyncpg_url(settings: Settings, name: str) -> str | None:
+    """The address of a database of that name beside ours, made where it is missing.
+
+    None where the database is configured: nothing is added to somebody else's server.
+    """
+    if settings.database_url is not None:
+        return None
+    with reach(settings, "openbook") as connection:
+        known = connection.execute("select from pg_database where datname = %s", [name]).fetchone()
+        if known is None:
+            with suppress(psycopg.errors.DuplicateDatabase):
+                connection.execute(SQL("create database {}").format(Identifier(name)))
+    return server.asyncpg_url(settings, name)
 
 
 def connect(

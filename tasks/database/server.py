@@ -61,6 +61,12 @@ def url(settings: Settings) -> str:
     return address
 
 
+def asyncpg_url(settings: Settings, name: str) -> str:
+    """The address of another database of the server, as SQLAlchemy takes it for asyncpg."""
+    socket = cluster.socket_folder(cluster.locate(settings.home))
+    return f"postgresql+asyncpg://{SUPERUSER}@/{name}?host={quote(str(socket), safe='')}"
+
+
 def may_run(settings: Settings) -> bool:
     """Whether to try to connect before `start`: false where the server is certainly down."""
     return (cluster.locate(settings.home) / "data" / "postmaster.pid").exists()

@@ -90,6 +90,15 @@ class Report:
         return {**asdict(self), "rejected": [asdict(rejection) for rejection in self.rejected]}
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One document that a run gave readers to see: whether it is new, and its chunks."""
+
+    path: str
+    new: bool
+    chunks: int
+
+
 def register_source(
     connection: Connection,
     root: Path,
@@ -204,3 +213,10 @@ def report(connection: Connection, run_id: int) -> Report:
     with connection.cursor(row_factory=class_row(Rejection)) as cursor:
         rejected = cursor.execute(query("rejected_files"), {"source": source_id}).fetchall()
     return Report(**row, rejected=tuple(rejected))
+
+
+def published(connection: Connection, run_id: int, limit: int) -> list[Published]:
+    """The documents that the run gave readers to see, the last ones first."""
+    with connection.cursor(row_factory=class_row(Published)) as cursor:
+        parameters = {"run": run_id, "limit": limit}
+        return cursor.execute(query("run_documents"), parameters).fetchall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -60,6 +61,23 @@ class Usage:
                 self._after[name] = own, started
                 peak = self.peak[name]
                 self.peak[name] = max(peak[0], memory), max(peak[1], below)
+
+
+def resident(root: int, *, below: bool = True) -> float:
+    """MB of a process, with all below it unless told not to; what is shared counts as its share."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(entry.name))
+    kilobytes, waiting = 0, [root]
+    while waiting:
+        one = waiting.pop()
+        waiting += parents.get(one, ()) if below else ()
+        with suppress(OSError):
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
+            kilobytes += int(rollup.partition("\nPss:")[2].split()[0])
+    return kilobytes / 1024
 
 
 def _cpu(root: int) -> tuple[float, float, float, float]:

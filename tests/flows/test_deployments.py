@@ -32,7 +32,7 @@ from flows.rerun import rerun
 from tests.book import Book
 
 Found = TypeVar("Found")
-_PATIENCE_SECONDS = 90
+_PATIENCE_SECONDS = 150
 
 
 @pytest.fixture

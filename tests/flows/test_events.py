@@ -13,7 +13,7 @@ from flows.conversations import ingest_conversations
 from flows.curate import curate
 from tests.book import Book
 
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 120
 
 
 def events(name: str, *, at_least: int) -> list[dict[str, Any]]:

@@ -46,6 +46,11 @@ def store_golden(
         )
 
 
+def lost_questions(connection: Connection, source_id: int) -> dict[str, int]:
+    """How many questions of each golden set about the source's collection lost their documents."""
+    return dict(connection.execute(query("golden_lost"), {"source": source_id}).fetchall())
+
+
 def golden_set(connection: Connection, name: str) -> Exam:
     """The golden set of that name.
 
