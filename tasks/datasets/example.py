@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from tasks.datasets.shape import Body, texts_of
 from tasks.datasets.spec import Kind, Spec
 from tasks.datasets.tokens import counter
 from tasks.datasets.validate import faults
-from tasks.datasets.words import Words, language, words
+from tasks.datasets.words import Words, languages, words
 
 EXAMPLE_VERSION = 1
 """Raised whenever the same conversation would become another example."""
@@ -54,9 +54,9 @@ class Example:
     text_sha256: bytes
     tokens: int
     turns: int
-    language: str | None
     flags: tuple[str, ...]
-    personal: Mapping[str, int] = field(default_factory=dict)
+    personal: Mapping[str, int]
+    language: str | None = None
     words: bytes = b""
     signature: bytes = b""
 
@@ -93,10 +93,17 @@ class Recipe:
 def make_examples(drafts: Sequence[Draft], recipe: Recipe) -> list[Example]:
     """Redact, check and measure each draft."""
     made = [_make(draft, recipe) for draft in drafts]
-    signed = signatures([said for _, said in made])
+    texts = [said for _, said in made]
     return [
-        _signed(example, said, signature.astype("<u2").tobytes())
-        for (example, said), signature in zip(made, signed, strict=True)
+        replace(
+            example,
+            language=language,
+            words=said.astype("<u4").tobytes(),
+            signature=signature.astype("<u2").tobytes(),
+        )
+        for (example, said), language, signature in zip(
+            made, languages(texts), signatures(texts), strict=True
+        )
     ]
 
 
@@ -119,7 +126,6 @@ def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
         text_sha256=hashlib.sha256("\0".join(texts).casefold().encode()).digest(),
         tokens=count.count_messages(_counted(redacted, messages)),
         turns=sum(one["role"] == "assistant" for one in messages) + (recipe.kind == "preference"),
-        language=language(said),
         flags=tuple(found),
         personal=dict(personal),
     )
@@ -176,7 +182,3 @@ def _counted(body: Body, messages: Sequence[Mapping[str, Any]]) -> list[str]:
     for side in ("preferred_output", "non_preferred_output"):
         texts += [str(one.get("content") or "") for one in body.get(side) or ()]
     return texts
-
-
-def _signed(example: Example, said: Words, signature: bytes) -> Example:
-    return replace(example, words=said.astype("<u4").tobytes(), signature=signature)

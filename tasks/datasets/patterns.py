@@ -52,7 +52,9 @@ _EMAIL_AFTER = re.compile(
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.| ?[\[(](?:dot|punkt|point|punto)[\])] ?)){1,6}"
     r"[^\W\d_]{2,24}(?![\w@])"
 )
-_IBAN = re.compile(r"[A-Za-z](?<!\w.)[A-Za-z][0-9]{2}(?=[ -]?[A-Za-z0-9])")
+_IBAN = re.compile(  # from its check digits on, which are rarer than letters
+    r"[0-9](?<=[A-Za-z]{2}.)(?<!\w[A-Za-z]{2}.)[0-9](?=[ -]?[A-Za-z0-9])"
+)
 _CARD = re.compile(r"[0-9](?<![\w+-].)(?<![0-9][.,].)(?:[ -]?[0-9]){12,18}(?![\w-])")
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _IPV4 = re.compile(rf"[0-9](?<![\w.].)[0-9]{{0,2}}(?:\.{_OCTET}){{3}}(?!\w|\.[0-9])")
@@ -70,7 +72,8 @@ _DATE = re.compile(
     r"(?:19|20)\d\d[./ -]\d{1,2}[./ -]\d{1,2}(?:\D.*)?|\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)?\d\d"
 )
 _NAMED_ID = re.compile(r"bsn|burgerservice|sofi|national|\bid\b", re.IGNORECASE)
-_LONG_NUMBER = re.compile(r"[0-9](?:[ .+-]?[0-9A-Za-z]){6}")
+_SIX_DIGITS = re.compile(r"[0-9](?:[ .+-]?[A-Za-z]?[0-9]){5}")
+"""All that identifies a person here holds them, with no more than this between."""
 
 _CAP = r"[A-ZÀ-ÖØ-Þ][\w'\u2019.-]{0,30}"
 _ANY = r"[\w'\u2019.-]{1,30}"
@@ -147,6 +150,8 @@ def _mixed(value: str) -> bool:
 
 
 def _emails(text: str) -> Spans:
+    if not ("@" in text or "[" in text or "(" in text):
+        return
     for match in _EMAIL_AT.finditer(text):
         before = _EMAIL_BEFORE.search(text, max(0, match.start() - 64), match.start())
         after = _EMAIL_AFTER.match(text, match.end())
@@ -156,13 +161,13 @@ def _emails(text: str) -> Spans:
 
 def _ibans(text: str) -> Spans:
     for match in _IBAN.finditer(text):
-        left = iban_length(match[0][:2].upper())
-        end = match.start()
+        start = end = match.start() - 2
+        left = iban_length(text[start : start + 2].upper())
         while left and end < len(text) and (text[end].isalnum() or text[end] in " -"):
             left -= text[end].isalnum()
             end += 1
-        if left == 0 and iban(re.sub("[ -]", "", text[match.start() : end])):
-            yield match.start(), end
+        if left == 0 and iban(re.sub("[ -]", "", text[start:end])):
+            yield start, end
 
 
 def _cards(text: str) -> Spans:
@@ -172,7 +177,7 @@ def _cards(text: str) -> Spans:
 
 
 def _national_ids(text: str) -> Spans:
-    if not _LONG_NUMBER.search(text):
+    if not _SIX_DIGITS.search(text):
         return
     for pattern, holds in NATIONAL_IDS:
         for match in pattern.finditer(text):

@@ -74,8 +74,10 @@ def answers_each_call(messages: Messages) -> bool:
             continue
         if open_calls:
             return False
-        calls = [call.get("id") for call in one.get("tool_calls") or ()]
-        if one.get("role") != "assistant" and calls:
+        if not one.get("tool_calls"):
+            continue
+        calls = [call.get("id") for call in one["tool_calls"]]
+        if one.get("role") != "assistant":
             return False
         if len(set(calls)) != len(calls) or not all(isinstance(call, str) for call in calls):
             return False

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.datasets.decontaminate import golden_overlap, held_out_share
 from tasks.datasets.dedupe import clusters, signatures
-from tasks.datasets.words import Words, grams, language, words
+from tasks.datasets.words import Words, grams, languages, words
 
 VOCABULARY = [f"{a}{b}{c}" for a in "bdfgklm" for b in "aeiou" for c in "nprst"]
 
@@ -144,5 +144,6 @@ def test_the_language_is_told_by_the_commonest_words() -> None:
         "es": "Quiero saber cuándo llega el pedido porque no lo tengo, gracias.",
         "it": "Vorrei sapere quando arriva il pacco perché non lo ho ancora, grazie.",
     }
-    assert {code: language(words([said])) for code, said in told.items()} == {c: c for c in told}
-    assert language(words(["zzz"])) is None
+    assert languages([words([said]) for said in told.values()]) == list(told)
+    assert languages([words([said]) for said in ("zzz", "", told["en"])]) == [None, None, "en"]
+    assert languages([]) == []
