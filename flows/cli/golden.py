@@ -1,4 +1,4 @@
-"""Commands about golden questions: golden add, import, list, show, export."""
+"""Commands about golden questions: golden add, import, from-conversations, list, show, export."""
 
 from __future__ import annotations
 
@@ -142,6 +142,56 @@ def _check(text: str) -> Any:
         except ValueError as error:
             raise click.UsageError(f"--check json_schema= needs JSON: {error}.") from None
     return {kind: value}
+
+
+@golden.command("from-conversations")
+@click.option("--set", "name", required=True, metavar="NAME", help="The set that they are for.")
+@click.option("--to", "file", type=click.Path(path_type=Path), help="The YAML file to write.")
+@click.option("--accept", is_flag=True, help="Put them into the set without a review.")
+@click.option("--limit", default=100, show_default=True, help="At most so many, newest first.")
+@_COLLECTION
+@_PURPOSE
+@as_json
+def from_conversations(
+    *,
+    name: str,
+    file: Path | None,
+    accept: bool,
+    limit: int,
+    collection: str | None,
+    purpose: str | None,
+    as_json: bool,
+) -> None:
+    """Propose golden questions: what logged conversations began with and people judged.
+
+    Taken are first questions whose answer was corrected, which is then the expected answer, or
+    liked. Personal data are redacted. Review what is written, on standard output without --to, add
+    checks and sources, and import it; --accept does without.
+    """
+    from tasks.database import connect
+    from tasks.datasets.redact import redact
+    from tasks.evaluate.golden.candidates import candidates
+    from tasks.evaluate.golden.store import store_golden
+    from tasks.evaluate.golden.write import as_text
+
+    if accept and file is not None:
+        raise click.UsageError("Give --to for a review, or --accept.")
+    with closing(connect(current(), autocommit=True)) as connection:
+        found = candidates(connection, name, lambda texts: redact(texts)[0], limit)
+        if accept:
+            store_golden(connection, name, found, collection=collection, purpose=purpose)
+    if not accept and file is None:
+        sys.stdout.write(as_text(found))
+        return
+    if file is not None:
+        file.write_text(as_text(found), encoding="utf-8")
+    if as_json:
+        where = None if file is None else str(file.absolute())
+        print_json({"set": name, "questions": len(found), "accepted": accept, "file": where})
+    elif accept:
+        click.echo(f"{len(found):,} questions are in {name} that were not")
+    else:
+        click.echo(f"{file} · {len(found):,} candidates; then: openbook golden import {file}")
 
 
 @golden.command("list")

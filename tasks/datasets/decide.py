@@ -16,7 +16,7 @@ import numpy as np
 from psycopg import Connection
 
 from tasks.database import query
-from tasks.datasets.decontaminate import golden_overlap, held_out_share
+from tasks.datasets.decontaminate import LEAST_WORDS, golden_overlap, held_out_share
 from tasks.datasets.dedupe import PERMUTATIONS, clusters
 from tasks.datasets.example import Draft, Recipe, make_examples
 from tasks.datasets.spec import SPLITS, Spec
@@ -110,6 +110,15 @@ def _golden_questions(connection: Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
+def _golden_answers(connection: Connection) -> list[str]:
+    """The expected answers that are long enough to tell where they came from."""
+    rows = connection.execute(
+        "select distinct expected_answer from openbook.golden_questions"
+        " where expected_answer is not null order by 1"
+    )
+    return [answer for (answer,) in rows if len(answer.split()) >= LEAST_WORDS]
+
+
 def _measure(connection: Connection, spec: Spec, golden: Sequence[str]) -> None:
     """Fill `measured`: each draft's near-duplicates, and its overlap with what is held out."""
     outside: list[bool] = []
@@ -127,7 +136,8 @@ def _measure(connection: Connection, spec: Spec, golden: Sequence[str]) -> None:
     sizes = np.array(sizes_list, np.int64)
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1])) if len(sizes) else sizes
     signed = np.frombuffer(signed_bytes, np.dtype("<u2")).astype(np.uint16, copy=False)
-    asked = [words([question]) for question in golden] if spec.decontaminate.golden else []
+    held_back = [*golden, *_golden_answers(connection)] if spec.decontaminate.golden else []
+    asked = [words([text]) for text in held_back]
     ngram = spec.decontaminate.ngram
     with ThreadPoolExecutor(1) as beside:  # NumPy lets two cores work
         similar = beside.submit(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.datasets.words import Hashes, Words, grams
 
-_LEAST_WORDS = 5
+LEAST_WORDS = 5
 """A golden text of fewer words is found only where a message is that text and nothing else."""
 
 
@@ -24,7 +24,7 @@ def golden_overlap(
     found = np.full(len(starts), -1, np.int64)
     for length in sorted({min(ngram, _size(text)) for text in golden if _size(text)}):
         keys, owners = _keys(golden, length, ngram)
-        hashed = _whole_messages(flat, length) if length < _LEAST_WORDS else grams(flat, length)
+        hashed = _whole_messages(flat, length) if length < LEAST_WORDS else grams(flat, length)
         places = np.searchsorted(keys, hashed)
         places[places == len(keys)] = 0
         hits = np.flatnonzero(keys[places] == hashed)
