@@ -25,13 +25,13 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.runtime import task_run
-from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 from psycopg import OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
 from pydantic import Field
 
 from flows.ingest_page import leave_page
+from flows.runners import batches_ahead, task_runner
 from tasks.database import connect, hold
 from tasks.embedders import Embedder, open_embedder
 from tasks.errors import Fatal, Retryable
@@ -50,18 +50,12 @@ from tasks.ingest.runs import (
 from tasks.ingest.scan import Scan, scan
 from tasks.ingest.store import pending_documents, pending_ids
 from tasks.ingest.writer import open_writer
-from tasks.settings import current
+from tasks.settings import Settings, current
 
-_BATCHES_AT_ONCE = 2
-_BATCHES_AHEAD = 4
 _GRACE_SECONDS = 3.0
 
 
-@flow(
-    name="ingest",
-    flow_run_name="ingest {folder}",
-    task_runner=ThreadPoolTaskRunner[Any](max_workers=_BATCHES_AT_ONCE),  # type: ignore[arg-type]
-)
+@flow(name="ingest", flow_run_name="ingest {folder}")
 def ingest(
     folder: Annotated[str, Field(min_length=1)],
     collection: str | None = None,
@@ -95,7 +89,7 @@ def ingest(
             try:
                 scanned = scan_folder(source.id, source.root, allow_mass_delete)
                 count_scan(connection, run.id, scanned)
-                _ingest_batches(run.id, pending_ids(connection, source.id), settings.batch_files)
+                _ingest_batches(run.id, pending_ids(connection, source.id), settings)
                 index(connection, model_id)
             except BaseException as error:
                 if isinstance(error, TerminationSignal):
@@ -174,7 +168,7 @@ def ingest_batch(run_id: int, document_ids: list[int]) -> None:
         publish(connection, run_id, batch.contents, batch.refusals, purchase)
 
 
-def _ingest_batches(run_id: int, document_ids: Sequence[int], size: int) -> None:
+def _ingest_batches(run_id: int, document_ids: Sequence[int], settings: Settings) -> None:
     """Run the batches, a few submitted ahead; all of them end before the first error is told."""
     under_way: deque[PrefectFuture[Any]] = deque()
     errors: list[BaseException] = []
@@ -184,14 +178,18 @@ def _ingest_batches(run_id: int, document_ids: Sequence[int], size: int) -> None
         if isinstance(outcome, BaseException):
             errors.append(outcome)
 
-    for ids in _batches(document_ids, size):
-        if len(under_way) == _BATCHES_AHEAD:
+    if not document_ids:
+        return
+    with task_runner(settings) as runner:
+        for ids in _batches(document_ids, settings.batch_files):
+            if len(under_way) == batches_ahead(settings):
+                settle()
+            if any(isinstance(error, Fatal) for error in errors):
+                break
+            batch = {"run_id": run_id, "document_ids": ids}
+            under_way.append(runner.submit(ingest_batch, parameters=batch))
+        while under_way:
             settle()
-        if any(isinstance(error, Fatal) for error in errors):
-            break
-        under_way.append(ingest_batch.submit(run_id, ids))
-    while under_way:
-        settle()
     if errors:
         raise errors[0]
 

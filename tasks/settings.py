@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tasks.errors import Fatal
 
 _LEAST_CHUNK_TOKENS = 32
 RERANKERS = ("off", "late")
+TASK_RUNNERS = ("thread", "process", "dask", "ray")
 EMBEDDERS = ("minilm", "openai", "hashing")
 
 
@@ -25,6 +26,8 @@ class Settings:
     """Where the embedded servers, the model cache and staged files live."""
     database_url: str | None = field(default=None, repr=False)
     """A PostgreSQL 15+ with pgvector 0.8.4+; unset: the embedded server under `home`."""
+    search_url: str | None = field(default=None, repr=False)
+    """Where searches read: a hot standby or a pooler; unset: the database itself."""
     embedder: str = "minilm"
     """`minilm` (offline), `openai` (any OpenAI-compatible endpoint) or `hashing` (tests only)."""
     embedding_model: str = "text-embedding-3-small"
@@ -47,6 +50,10 @@ class Settings:
     """The largest chunk, in the embedding model's tokens, title and section path included."""
     batch_files: int = 200
     """How many files one task run takes."""
+    task_runner: str = "thread"
+    """Where batches run: `thread`, `process`, `dask` or `ray`."""
+    cluster_address: str | None = None
+    """The Dask scheduler or Ray head; unset: a cluster of this machine, for the run alone."""
     parse_workers: int = os.cpu_count() or 1
     """How many parser processes run side by side."""
     parse_seconds: float = 60.0
@@ -82,6 +89,10 @@ class Settings:
     conversation_days: float | None = None
     """How long a conversation is kept after its last message; unset: for ever."""
 
+    def reading(self) -> Settings:
+        """These settings for who only searches: their database is the one of `search_url`."""
+        return replace(self, database_url=self.search_url) if self.search_url else self
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from `environ`, or from the process environment over `./.env`.
@@ -109,6 +120,11 @@ class Settings:
             raise Fatal(
                 f"OPENBOOK_CHUNK_TOKENS is {settings.chunk_tokens}",
                 f"Set it to {least} or more: a context and a body must have room.",
+            )
+        if settings.task_runner not in TASK_RUNNERS:
+            raise Fatal(
+                f"OPENBOOK_TASK_RUNNER is {settings.task_runner!r}",
+                f"Set it to one of {', '.join(TASK_RUNNERS)}.",
             )
         if settings.embedder not in EMBEDDERS:
             raise Fatal(
@@ -172,6 +188,7 @@ def _number(name: str, value: str) -> object:
 _CONVERTERS = {
     "home": _path,
     "database_url": _text,
+    "search_url": _text,
     "embedder": _text,
     "embedding_model": _text,
     "embedding_url": _text,
@@ -183,6 +200,8 @@ _CONVERTERS = {
     "rerank_key": _text,
     "chunk_tokens": _integer,
     "batch_files": _integer,
+    "task_runner": _text,
+    "cluster_address": _text,
     "parse_workers": _integer,
     "parse_seconds": _number,
     "parse_megabytes": _integer,

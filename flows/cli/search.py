@@ -94,7 +94,7 @@ def search(
     from tasks.database import connect
     from tasks.retrieve.search import search as find
 
-    with closing(connect(current(), autocommit=True)) as connection:
+    with closing(connect(current().reading(), autocommit=True)) as connection:
         found = find(
             query,
             k=k,
@@ -135,7 +135,7 @@ def more_like(
     from tasks.database import connect
     from tasks.retrieve.near import more_like as find
 
-    with closing(connect(current(), autocommit=True)) as connection:
+    with closing(connect(current().reading(), autocommit=True)) as connection:
         found = find(
             connection,
             chunk,
@@ -178,7 +178,7 @@ def why(
     from tasks.database import connect
     from tasks.retrieve.why import why as explain
 
-    with closing(connect(current(), autocommit=True)) as connection:
+    with closing(connect(current().reading(), autocommit=True)) as connection:
         found = explain(
             connection,
             query,

@@ -203,6 +203,9 @@ def mcp() -> None:
         ) from None
     settings, limits = current(), Limits()
     pool = Pool(
-        settings, limits.concurrency, seconds=limits.seconds, application_name="openbook mcp"
+        settings.reading(),
+        limits.concurrency,
+        seconds=limits.seconds,
+        application_name="openbook mcp",
     )
     create_server(Library(settings, _retrieval(), pool)).run("stdio")

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from tasks.database import schema, server
+from tasks.database.pooler import suit_pooler
 from tasks.errors import Fatal, OpenbookError, Retryable
 from tasks.settings import Settings
 
@@ -52,6 +53,7 @@ def connect(
     """
     connection = reach(settings, application_name)
     try:
+        suit_pooler(connection)
         schema.require_supported(connection)
         _require_current(settings, connection)
         register_vector(connection)

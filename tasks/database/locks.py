@@ -12,6 +12,8 @@ from pathlib import Path
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
+from tasks.database.pooler import require_own_session
+
 
 @contextmanager
 def hold(connection: Connection, *key: str | int) -> Iterator[bool]:
@@ -19,8 +21,9 @@ def hold(connection: Connection, *key: str | int) -> Iterator[bool]:
 
     Yields whether it is held; never waits. The lock is the connection's: it outlasts transactions,
     and ends with the block or with the connection, however that ends. Within one connection the
-    same lock may be held several times over.
+    same lock may be held several times over. Raises Fatal behind a pooler, where it is nobody's.
     """
+    require_own_session(connection)
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
     with connection.transaction():

@@ -11,6 +11,7 @@ from psycopg import Connection
 from tasks.database import schema
 from tasks.database.connection import reach
 from tasks.database.define import define, execute
+from tasks.database.pooler import require_own_session
 from tasks.database.queries import SQL_FOLDER, query
 from tasks.database.schema import SqlFile
 from tasks.settings import Settings
@@ -40,6 +41,7 @@ def migrate(settings: Settings, folder: Path = SQL_FOLDER) -> MigrationReport:
     unsupported or newer database, for an edited migration, and for a file that fails.
     """
     with closing(_reach(settings)) as connection:
+        require_own_session(connection)
         connection.execute("set statement_timeout = 0")
         connection.execute("set lock_timeout = 0")
         connection.execute("select pg_advisory_lock(%s)", [LOCK])

@@ -13,6 +13,7 @@ from psycopg import Connection, InterfaceError, OperationalError
 from psycopg.errors import QueryCanceled
 
 from tasks.database.connection import connect
+from tasks.database.pooler import pooled
 from tasks.errors import Retryable
 from tasks.settings import Settings
 
@@ -33,6 +34,7 @@ class Pool:
         self._name = application_name
         self._places = BoundedSemaphore(size)
         self._idle: LifoQueue[Connection] = LifoQueue()
+        self._pooled = False
 
     def run(self, read: Callable[[Connection], Answer]) -> Answer:
         """What `read` returns for a connection of its own; read again if the server ended it.
@@ -45,7 +47,8 @@ class Pool:
         for _ in range(2):
             with self._lend() as connection:
                 try:
-                    return read(connection)
+                    with self._bounded(connection):
+                        return read(connection)
                 except QueryCanceled:
                     raise
                 except (OperationalError, InterfaceError) as error:
@@ -83,12 +86,26 @@ class Pool:
                 return connection
             connection.close()
 
+    @contextmanager
+    def _bounded(self, connection: Connection) -> Iterator[None]:
+        """Behind a pooler a session's settings are everybody's: there, one transaction's."""
+        if not self._pooled:
+            yield
+            return
+        with connection.transaction():
+            self._limit(connection, local=True)
+            yield
+
     def _open(self) -> Connection:
         connection = connect(self._settings, autocommit=True, application_name=self._name)
-        connection.execute(
-            "select set_config('statement_timeout', %s, false)", [f"{self._seconds * 1000:.0f}"]
-        )
+        self._pooled = pooled(connection)
+        if not self._pooled:
+            self._limit(connection, local=False)
         return connection
+
+    def _limit(self, connection: Connection, *, local: bool) -> None:
+        milliseconds = f"{self._seconds * 1000:.0f}"
+        connection.execute("select set_config('statement_timeout', %s, %s)", [milliseconds, local])
 
     def close(self) -> None:
         """Close the idle connections."""

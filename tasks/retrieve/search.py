@@ -18,6 +18,7 @@ from tasks.database import query as statement
 from tasks.embedders import Embedder, open_embedder
 from tasks.errors import Fatal, Rejected
 from tasks.records import Hit
+from tasks.retrieve.notes import notes_of
 from tasks.settings import Settings, current
 
 
@@ -51,7 +52,8 @@ def search(
     What is found is what the connection's login may read; a trusted login names the `principals`
     for whom it asks, users and groups, and finds what they and the public may read. On a connection
     that is in a transaction the names hold until its end. The search is written into the table
-    search_log, unless `log` is false or the transaction is read-only.
+    search_log, unless `log` is false or the transaction is read-only; from a standby, by way of
+    its primary.
 
     `rerank` lets the settings' reranker put the best hits in order; None: in hybrid mode, if there
     is one.
@@ -62,7 +64,7 @@ def search(
     """
     settings = settings or current()
     if connection is None:
-        with closing(connect(settings, autocommit=True)) as own:
+        with closing(connect(settings.reading(), autocommit=True)) as own:
             return search(
                 query,
                 k=k,
@@ -100,7 +102,8 @@ def search(
     if hits is None:
         asked["embedding"] = embedding_of(words, model, settings)
         *_, hits = _ask(connection, asked, principals)
-        _write(connection, "remember_query", {**asked, "model": model, "words": words})
+        known = {**asked, "model": model, "words": words}
+        _write(connection, settings, "remember_query", known)
     hits = hits or []
     if rerank and hits:
         from tasks.retrieve.rerank import rerank as reranked
@@ -110,7 +113,8 @@ def search(
         milliseconds = 1000 * (time.perf_counter() - started)
         chunk_ids = [hit.chunk_id for hit in hits]
         taken = {"chunk_ids": chunk_ids, "milliseconds": milliseconds}
-        _write(connection, "log_search", {**asked, "k": k, "skip": skip, **taken}, principals)
+        told = {**asked, "k": k, "skip": skip, **taken}
+        _write(connection, settings, "log_search", told, principals)
     return hits
 
 
@@ -185,15 +189,22 @@ def _embedder(settings: Settings) -> Embedder:
 
 def _write(
     connection: Connection,
+    settings: Settings,
     name: str,
     values: Mapping[str, Any],
     principals: Sequence[str] | None = None,
 ) -> None:
-    """Run the statement that keeps something of the search, where the server can write."""
-    with (
-        suppress(errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction),
-        connection.transaction(),
-    ):
-        if principals is not None:
-            act_for(connection, principals)
-        connection.execute(statement(name), values)
+    """Run the statement that keeps something of the search: here, or where searches only read, at
+    the primary; where nothing can be written, not at all."""
+
+    def write(connection: Connection) -> None:
+        with suppress(errors.InsufficientPrivilege), connection.transaction():
+            if principals is not None:
+                act_for(connection, principals)
+            connection.execute(statement(name), values)
+
+    try:
+        write(connection)
+    except errors.ReadOnlySqlTransaction:
+        if settings.search_url is not None:
+            notes_of(settings).leave(write)

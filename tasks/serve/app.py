@@ -35,7 +35,10 @@ def create_app(
 ) -> FastAPI:
     """The app for one book. It opens its connections when they are first needed."""
     pool = Pool(
-        settings, limits.concurrency, seconds=limits.seconds, application_name="openbook serve"
+        settings.reading(),
+        limits.concurrency,
+        seconds=limits.seconds,
+        application_name="openbook serve",
     )
     metrics = Metrics()
 
