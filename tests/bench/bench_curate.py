@@ -25,6 +25,7 @@ from rich.table import Table
 from tasks.database import connect, stop
 from tasks.datasets.curate import curate
 from tasks.datasets.dedupe import clusters, signatures
+from tasks.datasets.prepare import prepare
 from tasks.datasets.read_spec import parse_spec
 from tasks.datasets.redact import redact
 from tasks.datasets.versions import Outcome
@@ -63,8 +64,13 @@ def main() -> None:
             log(connection, turns, 0, count)
             for name in ("cold", "warm"):
                 table.add_row(name, *measure(connection, settings, steps, name))
-            log(connection, turns, count, count // 10)
-            name = f"{count // 10:,} new"
+            new = count // 10
+            log(connection, turns, count, new)
+            table.add_row(f"{new:,} prepared", *prepared(connection, settings))
+            name = f"{new:,} new, prepared"
+            table.add_row(name, *measure(connection, settings, steps, name))
+            log(connection, turns, count + new, new)
+            name = f"{new:,} new, not prepared"
             table.add_row(name, *measure(connection, settings, steps, name))
             other = SPEC + "balance: {per_user: 1000}\n"
             name = "warm, another spec"
@@ -74,7 +80,7 @@ def main() -> None:
     console.print(steps)
     console.print(
         "Near-duplicates, decontamination and redaction on. Warm: nothing is new, so that the "
-        "version is the one before; another spec: a version is written."
+        "version is the one before; another spec: a version is written. Prepared: as a load does."
     )
 
 
@@ -136,6 +142,23 @@ def vary(chooser: random.Random, text: str) -> str:
     )
 
 
+def prepared(connection: Connection, settings: Settings) -> list[str]:
+    """What a load does for the next curation: examples, seconds, CPU seconds, memory."""
+    server = server_seconds(connection)
+    with Usage(client=os.getpid()) as usage, closing(connect(settings, autocommit=True)) as beside:
+        started = time.perf_counter()
+        made = sum(prepare(beside, settings).values())
+        seconds = time.perf_counter() - started
+    return [f"{made:,}", *costs(usage, seconds, server_seconds(connection) - server)]
+
+
+def costs(usage: Usage, seconds: float, server: float) -> list[str]:
+    """Seconds, CPU seconds of this process's tree and of the server, MB."""
+    own, below = usage.peak["client"]
+    client = usage.own("client") + usage.started("client")
+    return [f"{seconds:.1f}", f"{client:.1f}", f"{server:.1f}", f"{own + below:.0f}"]
+
+
 def measure(
     connection: Connection, settings: Settings, steps: Table, name: str, spec: str = SPEC
 ) -> list[str]:
@@ -147,14 +170,8 @@ def measure(
         connection.commit()
         seconds = time.perf_counter() - started
     steps.add_row(name, *(f"{one:.1f}" for one in outcome.seconds.values()))
-    own, below = usage.peak["client"]
-    return [
-        f"{outcome.decision.examples:,}",
-        f"{seconds:.1f}",
-        f"{usage.own('client') + usage.started('client'):.1f}",
-        f"{server_seconds(connection) - server:.1f}",
-        f"{own + below:.0f}",
-    ]
+    examples = f"{outcome.decision.examples:,}"
+    return [examples, *costs(usage, seconds, server_seconds(connection) - server)]
 
 
 def server_seconds(connection: Connection) -> float:
