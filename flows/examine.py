@@ -16,7 +16,9 @@ from tasks.answer.answer import complete, prepare
 from tasks.answer.strategy import strategies
 from tasks.database import Pool, connect
 from tasks.errors import Rejected, Retryable
+from tasks.evaluate.answers.compare import compare_answers
 from tasks.evaluate.answers.examine import AnswerOne, Examined, examine
+from tasks.evaluate.answers.judge import Judge
 from tasks.evaluate.answers.page import markdown
 from tasks.evaluate.answers.report import before, report
 from tasks.evaluate.exam import Exam, Question
@@ -35,7 +37,11 @@ _SECONDS = 120.0
 
 @flow(name="examine", flow_run_name="examine {golden} {model}")
 def examine_answers(
-    golden: str, model: str = "", strategy: str = "", against: int | None = None
+    golden: str,
+    model: str = "",
+    strategy: str = "",
+    against: int | None = None,
+    judge: bool = False,
 ) -> dict[str, Any]:
     """Ask a model the questions of a golden set, score its answers and say what failed, and why.
 
@@ -47,6 +53,7 @@ def examine_answers(
             that answers now.
         strategy: rag, long-context, none or oracle; empty: the collection's own.
         against: An earlier examination to compare with; none: the last one of the same questions.
+        judge: Whether the model of OPENBOOK_JUDGE_MODEL compares the answers of both.
     """
     settings = current()
     with closing(connect(settings, autocommit=True)) as connection:
@@ -57,13 +64,22 @@ def examine_answers(
         chosen = strategy or own_strategy(connection, exam)
         made = ask_all(connection, settings, exam, asked, chosen)
         other = before(connection, made.id) if against is None else against
+        unjudged = {}
+        if judge and other is not None:
+            unjudged = ask_judge(connection, Judge(settings), made.id, other)
         found = report(connection, made.id, other)
     create_markdown_artifact(
         key="answers-" + re.sub("[^a-z0-9]+", "-", golden.lower()).strip("-"),
         markdown=markdown(found),
         description=f"How well {asked.name} answers {golden}",
     )
-    return found.as_json()
+    lacking = [{"question": item, "reason": reason} for item, reason in unjudged.items()]
+    return {**found.as_json(), "unjudged": lacking}
+
+
+def ask_judge(connection: Connection, judge: Judge, evaluation: int, other: int) -> dict[str, str]:
+    """Let the judge compare two examinations; the reasons of the questions without a verdict."""
+    return compare_answers(connection, evaluation, other, judge.model, judge.compare)
 
 
 def examine_once(

@@ -44,6 +44,9 @@ def examination(values: dict[str, Any]) -> None:
     for one in values["unanswered"][:_SHOWN]:
         line = Text("no answer: ", style="red").append(one["question"], style="cyan")
         console.print(line.append(f": {one['reason']}"), soft_wrap=True)
+    for one in values["unjudged"][:_SHOWN]:
+        line = Text("no verdict: ", style="red").append(one["question"], style="cyan")
+        console.print(line.append(f": {one['reason']}"), soft_wrap=True)
     if values["unanswered"]:
         console.print(f"{len(values['unanswered']):,} have no answer yet: run it again.")
 
@@ -64,6 +67,9 @@ def _comparison(other: dict[str, Any]) -> None:
             f"{one['lower']:,}",
         )
     console.print(table)
-    if other["judge"]:
-        told = ", ".join(f"{count:,} {name}" for name, count in sorted(other["judge"].items()))
-        console.print(f"by the judge: {told}", markup=False)
+    if judged := other["preference"]:
+        console.print(
+            "{judge} prefers these answers: {value:.3f} ({0:.3f} to {1:.3f}), {win:,} wins, "
+            "{tie:,} ties, {loss:,} losses".format(*judged["interval"], **judged),
+            markup=False,
+        )

@@ -82,6 +82,12 @@ class Settings:
     """The base URL of a provider that trains, for the backend `openai`; unset: OpenAI's own."""
     train_key: str | None = field(default=None, repr=False)
     """The provider's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
+    judge_model: str | None = None
+    """The chat model that compares answers for `openbook evaluate --judge`; unset: none does."""
+    judge_url: str | None = None
+    """Its endpoint's base URL; unset: OpenAI's own."""
+    judge_key: str | None = field(default=None, repr=False)
+    """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     retention_days: float = 90.0
     """How long what readers no longer see stays searchable as of a past time."""
     pseudonym_key: str | None = field(default=None, repr=False)
@@ -106,14 +112,9 @@ class Settings:
             for name, convert in _CONVERTERS.items()
             if (value := environ.get(f"OPENBOOK_{name.upper()}"))
         }
-        if "embedding_url" not in given:  # OpenAI's key is for nobody else
-            given.setdefault("embedding_key", environ.get("OPENAI_API_KEY") or None)
-        if "context_url" not in given:
-            given.setdefault("context_key", environ.get("OPENAI_API_KEY") or None)
-        if "answer_url" not in given:
-            given.setdefault("answer_key", environ.get("OPENAI_API_KEY") or None)
-        if "train_url" not in given:
-            given.setdefault("train_key", environ.get("OPENAI_API_KEY") or None)
+        for asked in ("embedding", "context", "answer", "train", "judge"):
+            if f"{asked}_url" not in given:  # OpenAI's key is for nobody else
+                given.setdefault(f"{asked}_key", environ.get("OPENAI_API_KEY") or None)
         settings = cls(**given)  # type: ignore[arg-type]
         least = _LEAST_CHUNK_TOKENS * (2 if settings.context_model else 1)
         if settings.chunk_tokens < least:
@@ -216,6 +217,9 @@ _CONVERTERS = {
     "answer_window": _integer,
     "train_url": _text,
     "train_key": _text,
+    "judge_model": _text,
+    "judge_url": _text,
+    "judge_key": _text,
     "retention_days": _number,
     "pseudonym_key": _text,
     "conversation_days": _number,

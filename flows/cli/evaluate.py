@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,6 +46,7 @@ from tasks.settings import current
     metavar="ID",
     help="The examination to compare with; else the last one of the same questions.",
 )
+@click.option("--judge", is_flag=True, help="Let OPENBOOK_JUDGE_MODEL compare both's answers.")
 @as_json
 def evaluate(
     folder: Path | None,
@@ -58,6 +60,7 @@ def evaluate(
     model: str | None,
     strategy: str | None,
     against: int | None,
+    judge: bool,
     as_json: bool,
 ) -> None:
     """Ask every mode of search questions whose answers are known, and say how well it did.
@@ -73,14 +76,21 @@ def evaluate(
         raise click.UsageError("Give a FOLDER, or the NAME of a golden set with --golden.")
     if answers and golden is None:
         raise click.UsageError("--answers needs the NAME of a golden set with --golden.")
-    if not answers and (model or strategy or against):
-        raise click.UsageError("--model, --strategy and --against go with --answers.")
+    if not answers and (model or strategy or against or judge):
+        raise click.UsageError("--model, --strategy, --against and --judge go with --answers.")
     if questions is not None:
         if golden is None:
             raise click.UsageError("--questions needs the NAME of a golden set with --golden.")
         _store(golden, questions, collection)
     if answers and golden is not None:
-        _examine(golden, model or "", strategy or "", against, as_json)
+        _examine(
+            as_json,
+            golden=golden,
+            model=model or "",
+            strategy=strategy or "",
+            against=against,
+            judge=judge,
+        )
         return
     with on_prefect():
         from flows.evaluate import evaluate as evaluate_flow
@@ -99,18 +109,18 @@ def evaluate(
         show.evaluation(report)
 
 
-def _examine(golden: str, model: str, strategy: str, against: int | None, as_json: bool) -> None:
+def _examine(as_json: bool, **asked: Any) -> None:
     with on_prefect():
         from flows.examine import examine_answers
 
-        report = examine_answers(golden=golden, model=model, strategy=strategy, against=against)
+        report = examine_answers(**asked)
     if as_json:
         print_json(report)
     else:
         from flows import show_answers
 
         show_answers.examination(report)
-    if report["unanswered"]:
+    if report["unanswered"] or report["unjudged"]:
         click.get_current_context().exit(FAILED)
 
 

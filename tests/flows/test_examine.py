@@ -129,6 +129,22 @@ def test_a_second_examination_is_compared_with_the_first(sea: Book, model: ChatE
     assert "Mend generation first" in shown.output
 
 
+def test_a_judge_compares_both_examinations(
+    sea: Book, model: ChatEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told("evaluate", "--answers", "--golden", "sea")
+    model.reply = lambda body: read(body).replace("east", "west")
+    with chat_endpoint() as judge:
+        judge.reply = lambda _: '{"better": "A", "reason": "It stands first."}'
+        monkeypatch.setenv("OPENBOOK_JUDGE_MODEL", "judge-1")
+        monkeypatch.setenv("OPENBOOK_JUDGE_URL", judge.url)
+        settings_module.current.cache_clear()
+        report = told("evaluate", "--answers", "--golden", "sea", "--judge")
+        assert len(judge.requests) == 2  # of the one answer that changed
+    assert report["unjudged"] == []
+    assert report["against"]["preference"]["tie"] == 4
+
+
 def test_the_oracle_is_shown_the_expected_documents_alone(sea: Book, model: ChatEndpoint) -> None:
     report = told("evaluate", "--answers", "--golden", "sea", "--strategy", "oracle")
     assert "retrieval_recall" not in report["measures"]

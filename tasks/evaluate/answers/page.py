@@ -75,9 +75,13 @@ def _comparison(made: Report) -> Iterator[str]:
             f"| {one.items:,} | {one.better:,} | {one.worse:,} |"
         )
     yield ""
-    if made.verdicts:
-        told = ", ".join(f"{count:,} {name}" for name, count in sorted(made.verdicts.items()))
-        yield f"By the judge, in either order: {told}."
+    if judged := made.preference:
+        low, high = judged["interval"]
+        yield (
+            f"{judged['judge']}, shown both answers in both orders, prefers these: "
+            f"{judged['value']:.3f} ({low:.3f} to {high:.3f}): {judged['win']:,} wins, "
+            f"{judged['tie']:,} ties, {judged['loss']:,} losses."
+        )
         yield ""
 
 

@@ -14,6 +14,8 @@ from psycopg.rows import dict_row
 from tasks.database import query
 from tasks.errors import Rejected
 from tasks.evaluate.answers.figures import Difference, Figure, differences, figures
+from tasks.evaluate.answers.judge import preference
+from tasks.evaluate.measures import interval
 
 Half = Literal["retrieval", "generation"]
 
@@ -61,14 +63,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An examination: its row, its items, its figures, and how another one compares."""
+    """An examination: its row, its items, its figures, and how another one compares.
+
+    `verdicts` are those of the judge, one a question that it compared.
+    """
 
     examination: Mapping[str, Any]
     items: tuple[Item, ...]
     figures: Mapping[str, Figure]
     against: Mapping[str, Any] | None = None
     differences: Mapping[str, Difference] | None = None
-    verdicts: Mapping[str, int] | None = None
+    verdicts: tuple[str, ...] = ()
 
     @property
     def failures(self) -> list[Item]:
@@ -93,6 +98,20 @@ class Report:
             "shown, wrong": counted[True, False],
             "not shown, right": counted[False, True],
             "not shown, wrong": counted[False, False],
+        }
+
+    @property
+    def preference(self) -> dict[str, Any] | None:
+        """How often the judge preferred these answers, ties counting half; None: not asked."""
+        if not self.verdicts:
+            return None
+        values = np.array(preference(self.verdicts))
+        counts = Counter(self.verdicts)
+        return {
+            "judge": self.examination["judge"],
+            "value": float(values.mean()),
+            "interval": list(interval(values)),
+            **{verdict: counts[verdict] for verdict in ("win", "tie", "loss")},
         }
 
     @property
@@ -150,7 +169,7 @@ class Report:
                     }
                     for name, one in (self.differences or {}).items()
                 },
-                "judge": self.verdicts,
+                "preference": self.preference,
             },
         }
 
@@ -163,14 +182,14 @@ def report(connection: Connection, evaluation: int, against: int | None = None) 
     with connection.transaction():
         other = None if against is None else examination(connection, against)
         asked = {"evaluation": evaluation, "other": against}
-        verdicts: dict[str, int] = dict(connection.execute(query("verdict_counts"), asked))
+        verdicts = tuple(str(one) for (one,) in connection.execute(query("verdicts"), asked))
         return Report(
             examination(connection, evaluation),
             tuple(_items(connection, evaluation)),
             figures(connection, evaluation),
             other,
             None if against is None else differences(connection, evaluation, against),
-            verdicts or None,
+            verdicts,
         )
 
 
