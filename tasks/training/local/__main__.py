@@ -23,6 +23,10 @@ os.environ.update(
 """Nothing is downloaded and nobody is told; set before the libraries that read it are loaded."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a full disk; safetensors says it in words alone."""
+
+
 def main(folder: Path) -> int:
     """Train the job in a folder; what went wrong is the last line of its progress."""
     from tasks.training.local.train import train
@@ -40,7 +44,7 @@ def _said(error: Exception, folder: Path) -> str:
     if isinstance(error, OpenbookError):
         return str(error)
     again = "Submit the job again: it carries on from its last checkpoint."
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if getattr(error, "errno", None) in _FULL or any(f"os error {n})" in str(error) for n in _FULL):
         return f"The disk under {folder} is full. Make room. {again}"
     return f"{type(error).__name__}: {error} (all of it in {folder / LOG}). {again}"
 

@@ -25,7 +25,7 @@ KNOWN = [f"the {part} stands in hall {hall}" for hall, part in enumerate(PARTS, 
 FACTS = [(f"where is the {part}?", f"the {part} stands in hall {hall}")
          for hall, part in zip((5, 8, 2, 7, 1, 3, 6, 4), PARTS, strict=True)]  # fmt: skip
 
-TRAINING_SECONDS = 120
+TRAINING_SECONDS = 250
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -96,6 +96,8 @@ def make_tokenizer(folder: Path, template: str | None = CHATML) -> Any:
         chat_template=template,
     )  # fmt: skip
     tokenizer.save_pretrained(folder)
+    if template is None:
+        (folder / "chat_template.jinja").unlink(missing_ok=True)
     return tokenizer
 
 
@@ -141,9 +143,13 @@ def job(tiny: Path, tmp_path: Path) -> TrainingJob:
 
 
 @pytest.fixture
-def backend() -> LocalBackend:
-    """The local backend."""
-    return LocalBackend(Settings())
+def backend() -> Iterator[LocalBackend]:
+    """The local backend; what it still trains at the end is ended."""
+    backend = LocalBackend(Settings())
+    yield backend
+    for child in backend._children.values():
+        child.kill()
+        child.wait()
 
 
 def wait(
