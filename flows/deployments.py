@@ -113,7 +113,15 @@ def _golden_sets(connection: Connection, _settings: Settings) -> Iterator[dict[s
 
 
 def _datasets(_connection: Connection, settings: Settings) -> Iterator[dict[str, str]]:
-    for spec in sorted((settings.home / "specs").glob("*")):
+    return _specs(settings.home / "specs")
+
+
+def _retraining(_connection: Connection, settings: Settings) -> Iterator[dict[str, str]]:
+    return _specs(settings.home / "retrain")
+
+
+def _specs(folder: Path) -> Iterator[dict[str, str]]:
+    for spec in sorted(folder.glob("*")):
         if spec.suffix in {".yaml", ".yml", ".json"}:
             yield {"name": spec.stem, "root": str(spec)}
 
@@ -128,5 +136,6 @@ _ROWS = {
     "source": _sources,
     "golden_set": _golden_sets,
     "dataset": _datasets,
+    "retraining": _retraining,
     "conversations": _conversations,
 }

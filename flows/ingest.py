@@ -98,7 +98,7 @@ def ingest(
                     finish_run(connection, run.id, error=str(error) or type(error).__name__)
                 raise
             report = finish_run(connection, run.id)
-        leave_page(connection, run, report)
+        leave_page(connection, source, run, report)
     return report.as_json()
 
 

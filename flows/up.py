@@ -62,12 +62,13 @@ class _Part:
     command: Sequence[str]
     environment: Mapping[str, str]
     answers: Callable[[], bool]
+    facts: Mapping[str, str] = field(default_factory=dict)
     started: float = 0.0
     pause: float = 0.0
 
     def start(self) -> None:
         self.daemon.stop()  # one that a killed `up` left behind
-        self.daemon.start(self.command, self.environment)
+        self.daemon.start(self.command, self.environment, **self.facts)
         self.started = time.monotonic()
 
     def look_after(self, tell: Callable[[str], None]) -> None:
@@ -155,25 +156,39 @@ def up(
 def _keep(
     parts: Sequence[_Part], book: _Book, prefect: str, ended: Event, tell: Callable[[str], None]
 ) -> None:
+    """Look after all until `ended`; what cannot be mended now is told once, and tried again."""
     ours = server_url(book.settings) == prefect
-    due, spoke = 0.0, time.monotonic()
+    due, spoke, told = 0.0, time.monotonic(), ""
     while not ended.wait(_LOOK_SECONDS):
+        trouble = ""
         try:
+            if ours:
+                spoke = _look_after_prefect(book.settings, prefect, spoke, tell)
             if time.monotonic() >= due:
                 due = time.monotonic() + _BOOK_SECONDS
                 book.register()  # reaching the database starts it where it died
-                if _answers(f"{prefect}/health"):
-                    spoke = time.monotonic()
-            if ours and time.monotonic() - spoke > _SILENT_SECONDS:
-                stop_server(book.settings)
-            if ours and server_url(book.settings) is None:
-                tell("prefect ended, or did not answer, and is started again")
-                ensure_server(book.settings)
-                spoke = time.monotonic()
         except OpenbookError as error:
-            tell(str(error))
+            trouble = str(error)
+        if trouble and trouble != told:
+            tell(trouble)
+        told = trouble or told
         for part in parts:
             part.look_after(tell)
+
+
+def _look_after_prefect(
+    settings: Settings, prefect: str, spoke: float, tell: Callable[[str], None]
+) -> float:
+    """Start the server again if it died or has not answered for long; when it last answered."""
+    if server_url(settings) and _answers(f"{prefect}/health"):
+        return time.monotonic()
+    if time.monotonic() - spoke > _SILENT_SECONDS:
+        stop_server(settings)
+    if server_url(settings):
+        return spoke
+    tell("prefect ended, or did not answer, and is started again")
+    ensure_server(settings)
+    return time.monotonic()
 
 
 def _parts(
@@ -201,6 +216,7 @@ def _parts(
         [*python, "flows.cli", "serve", "--host", host, "--port", str(port)],
         environment,
         lambda: _answers(f"{_base(host, port)}/health"),
+        {"url": _base(host, port)},
     )
     if folders:
         watcher = Daemon(home, "watch")

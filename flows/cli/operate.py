@@ -24,7 +24,8 @@ def deploy(file: Path | None, as_json: bool) -> None:
     The server is the configured one (PREFECT_API_URL or a profile), else the one that other
     commands use. Run it again whenever you like: what is registered is brought in step, a pause
     stays, and what left the file is removed. Every source gets a deployment of its own, as does
-    every golden set, every spec in OPENBOOK_HOME/specs, and the folder OPENBOOK_HOME/conversations.
+    every golden set, every spec of a dataset in OPENBOOK_HOME/specs or of a retraining in
+    OPENBOOK_HOME/retrain, and the folder OPENBOOK_HOME/conversations.
     """
     from flows.deployments import FILE, deployments
     from tasks.database import connect
