@@ -55,7 +55,7 @@ def server_url(settings: Settings) -> str | None:
 def search_url(settings: Settings) -> str | None:
     """The address of the search server that `openbook up` keeps for this home, if it runs."""
     daemon = Daemon(settings.home / "up", "search")
-    return str(daemon.facts()["url"]) if daemon.runs() else None
+    return daemon.facts().get("url") if daemon.runs() else None
 
 
 def _daemon(settings: Settings) -> Daemon:
