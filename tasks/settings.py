@@ -99,6 +99,12 @@ class Settings:
         """These settings for who only searches: their database is the one of `search_url`."""
         return replace(self, database_url=self.search_url) if self.search_url else self
 
+    @property
+    def database_variable(self) -> str:
+        """The variable that names the configured database of these settings."""
+        searches = self.search_url is not None and self.search_url == self.database_url
+        return f"OPENBOOK_{'SEARCH' if searches else 'DATABASE'}_URL"
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from `environ`, or from the process environment over `./.env`.

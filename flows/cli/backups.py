@@ -20,8 +20,8 @@ def backup(file: Path, as_json: bool) -> None:
     FILE is a zip that only you can read: the database as SQL (documents, vectors, history,
     conversations, datasets, who may read what), the key behind pseudonyms and the hashes of
     server tokens where OPENBOOK_HOME holds them, and a manifest. Whoever has it can read all
-    that. Not in it: the folders themselves, exported datasets, trained models, settings, and
-    the passwords of logins. Searches and runs go on meanwhile.
+    that. Not in it: the folders themselves, exported datasets, trained models, settings,
+    passwords of logins, and Prefect's history of runs. Searches and runs go on meanwhile.
     """
     from tasks.upkeep.backup import back_up
 

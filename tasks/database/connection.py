@@ -69,7 +69,7 @@ def _require_current(settings: Settings, connection: Connection) -> None:
         return
     if settings.database_url is not None:
         raise Fatal(
-            "the database of OPENBOOK_DATABASE_URL lacks a part of this Openbook's schema",
+            f"the database of {settings.database_variable} lacks a part of this Openbook's schema",
             "Run `openbook migrate`, as the user that owns it.",
         )
     from tasks.database.migrate import migrate
@@ -80,7 +80,7 @@ def _require_current(settings: Settings, connection: Connection) -> None:
 def reach(settings: Settings, application_name: str) -> Connection:
     """Open a connection, in autocommit mode, to a database in whatever state it is."""
     if settings.database_url is not None:
-        return _reach_configured(settings.database_url, application_name)
+        return _reach_configured(settings, settings.database_url, application_name)
     if server.may_run(settings):
         try:
             return _reach(server.url(settings), application_name)
@@ -102,7 +102,7 @@ def _reach(address: str, application_name: str) -> Connection:
     )
 
 
-def _reach_configured(url: str, application_name: str) -> Connection:
+def _reach_configured(settings: Settings, url: str, application_name: str) -> Connection:
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -110,7 +110,7 @@ def _reach_configured(url: str, application_name: str) -> Connection:
     if given is None or url.partition("?")[0].count("@") > 1:
         # libpq would quote an address that it cannot read, with the password in it.
         raise Fatal(
-            "OPENBOOK_DATABASE_URL is not a PostgreSQL address",
+            f"{settings.database_variable} is not a PostgreSQL address",
             "Write postgresql://user:password@host:5432/database; in the password, write special "
             "characters as % and their two hexadecimal digits.",
         )
@@ -119,7 +119,7 @@ def _reach_configured(url: str, application_name: str) -> Connection:
     try:
         return _reach(address, application_name)
     except psycopg.Error as error:
-        raise _explain(error, url, given) from None
+        raise _explain(error, settings.database_variable, url, given) from None
 
 
 _WRONG = (
@@ -135,10 +135,10 @@ _WRONG = (
 """What the server or libpq says about an address that will not work until somebody acts."""
 
 
-def _explain(error: Exception, url: str, given: dict[str, Any]) -> OpenbookError:
+def _explain(error: Exception, variable: str, url: str, given: dict[str, Any]) -> OpenbookError:
     lines = [line.strip() for line in str(error).splitlines()]
     said = " ".join(line for line in lines if not line.startswith("Is the server running"))
-    message = "the database of OPENBOOK_DATABASE_URL cannot be used"
+    message = f"the database of {variable} cannot be used"
     if not any(secret in said for secret in _secrets(url, given)):
         message += f": {said}"
     for pattern, remedy in _WRONG:

@@ -16,6 +16,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tasks.database import Pool, cluster, connect, dsn, stop
+from tasks.errors import Retryable
 from tasks.retrieve.notes import notes_of
 from tasks.retrieve.search import search
 from tasks.settings import Settings
@@ -138,6 +139,13 @@ def test_a_server_names_its_callers_on_the_standby(
     pool.close()
     notes_of(settings).flush()
     until(settings, "select count(*) from search_log where principals = '{public,ann}'", 1)
+
+
+def test_a_search_address_that_does_not_work_is_named_as_what_it_is(database: Settings) -> None:
+    nowhere = replace(database, search_url="postgresql://localhost:1/openbook?connect_timeout=2")
+
+    with pytest.raises(Retryable, match="OPENBOOK_SEARCH_URL cannot be used"):
+        search("gaskets", settings=nowhere)
 
 
 def test_what_is_published_reaches_the_standby(pair: tuple[Settings, Callable[[], None]]) -> None:
