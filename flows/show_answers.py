@@ -32,7 +32,8 @@ def examination(values: dict[str, Any]) -> None:
             counts = (values["halves"][f"{state}, {outcome}"] for outcome in ("right", "wrong"))
             halves.add_row(state, *(f"{count:,}" for count in counts))
         console.print(halves)
-    console.print(values["advice"], style="bold", markup=False)
+    if values["advice"]:
+        console.print(values["advice"], style="bold", markup=False)
     if values["against"]:
         _comparison(values["against"])
     for one in values["failures"][:_SHOWN]:

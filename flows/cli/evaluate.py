@@ -34,6 +34,11 @@ from tasks.settings import current
     help="Search among the documents whose metadata FIELD is that of the question.",
 )
 @click.option("--answers", is_flag=True, help="Let a model answer the golden set's questions.")
+@click.option(
+    "--held-out",
+    metavar="DATASET@V",
+    help="Say how likely a --model on this machine finds what this dataset holds out.",
+)
 @click.option("--model", metavar="NAME@V", help="The model to examine; else the one that answers.")
 @click.option(
     "--strategy",
@@ -57,6 +62,7 @@ def evaluate(
     language: str | None,
     within: str | None,
     answers: bool,
+    held_out: str | None,
     model: str | None,
     strategy: str | None,
     against: int | None,
@@ -70,10 +76,16 @@ def evaluate(
 
     With --answers a model answers the questions of a golden set. What search found and what the
     model made of it are told apart, so that a failure names the half to mend. An examination that
-    was killed goes on.
+    was killed goes on. With --held-out a model on this machine is asked nothing: it says how likely
+    it finds the answers that a dataset holds out (nll, nats a token, less is better).
     """
-    if (folder is None) == (golden is None):
-        raise click.UsageError("Give a FOLDER, or the NAME of a golden set with --golden.")
+    if sum(one is not None for one in (folder, golden, held_out)) != 1:
+        raise click.UsageError("Give a FOLDER, or the NAME of a set with --golden or --held-out.")
+    if held_out is not None:
+        if model is None or answers or strategy or judge:
+            raise click.UsageError("--held-out needs a --model, and takes --against beside it.")
+        _measure(held_out, model, against, as_json)
+        return
     if answers and golden is None:
         raise click.UsageError("--answers needs the NAME of a golden set with --golden.")
     if not answers and (model or strategy or against or judge):
@@ -109,19 +121,31 @@ def evaluate(
         show.evaluation(report)
 
 
+def _measure(dataset: str, model: str, against: int | None, as_json: bool) -> None:
+    with on_prefect():
+        from flows.perplexity import perplexity
+
+        report = perplexity(dataset=dataset, model=model, against=against)
+    _tell(report, as_json)
+
+
 def _examine(as_json: bool, **asked: Any) -> None:
     with on_prefect():
         from flows.examine import examine_answers
 
         report = examine_answers(**asked)
+    _tell(report, as_json)
+    if report["unanswered"] or report["unjudged"]:
+        click.get_current_context().exit(FAILED)
+
+
+def _tell(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(report)
     else:
         from flows import show_answers
 
         show_answers.examination(report)
-    if report["unanswered"] or report["unjudged"]:
-        click.get_current_context().exit(FAILED)
 
 
 def _store(golden: str, questions: Path, collection: str) -> None:

@@ -140,7 +140,7 @@ def test_a_judge_compares_both_examinations(
         monkeypatch.setenv("OPENBOOK_JUDGE_URL", judge.url)
         settings_module.current.cache_clear()
         report = told("evaluate", "--answers", "--golden", "sea", "--judge")
-        assert len(judge.requests) == 2  # of the one answer that changed
+        assert len(judge.requests) == 4  # of the two answers that changed
     assert report["unjudged"] == []
     assert report["against"]["preference"]["tie"] == 4
 

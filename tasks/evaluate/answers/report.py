@@ -118,6 +118,8 @@ class Report:
     def advice(self) -> str:
         """Which half to mend."""
         lost = Counter(item.half for item in self.failures)
+        if not any(item.correct is not None for item in self.items):
+            return ""
         if not self.failures:
             return "No answer failed a check."
         if not lost["retrieval"]:
