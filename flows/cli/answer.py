@@ -16,6 +16,7 @@ from tasks.settings import current
 if TYPE_CHECKING:
     from tasks.records import Answer, Hit
 
+_NEAREST = 3
 _STRATEGIES = click.Choice(["rag", "long-context", "none"])
 
 
@@ -113,6 +114,10 @@ def _tell(found: Answer, *, told: bool) -> None:
             "OPENBOOK_ANSWER_URL or OPENBOOK_ANSWER_KEY) to have an answer written from them.",
             style="dim",
         )
+    if found.outcome == "nothing found" and found.passages:
+        console.print("What comes nearest:", style="dim")
+        for hit in found.passages[:_NEAREST]:
+            console.print(Text(f"    {place(hit)}", style="cyan"), soft_wrap=True)
     if found.outcome == "failed":
         console.print(f"failed: {found.reason}", style="red", markup=False)
     cited: dict[int, Hit] = {}
@@ -126,7 +131,7 @@ def _tell(found: Answer, *, told: bool) -> None:
     if found.generation_ms:
         parts.append(f"generation {found.generation_ms} ms")
     if found.removed_citations:
-        parts.append(f"{found.removed_citations} citations removed")
+        parts.append(f"citations removed: {found.removed_citations}")
     if found.conversation:
         parts.append(f"--conversation {found.conversation}")
     console.print(Text(" · ".join(parts), style="dim"), soft_wrap=True)

@@ -112,7 +112,7 @@ def prepare(
                 log=log_search,
                 **scope,
             )
-            if not is_enough(asked, hits):
+            if not is_enough(settings, hits):
                 outcome = "nothing found"
         passages = join_hits(hits, _ordinals(connection, retrieval, hits, principals))
     prompt = None
@@ -160,7 +160,7 @@ def complete(
         text = _passages_alone(prepared)
         hear(text)
         return replace(answer, text=text)
-    from tasks.answer.generate import Generated, Generator
+    from tasks.answer.generate import Generated, open_generator
 
     citations = Citations({passage.number: passage.text for passage in prepared.passages})
 
@@ -171,7 +171,7 @@ def complete(
     started = time.perf_counter()
     generated, reason, lasting = Generated(), None, False
     try:
-        generated = Generator(settings, prepared.model).generate(
+        generated = open_generator(settings, prepared.model).generate(
             prepared.prompt.messages, prepared.budget.answer, heard, stop
         )
         reason = generated.broken

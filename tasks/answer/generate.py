@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Event
 from typing import Any
 
@@ -88,6 +89,12 @@ class Generator(Endpoint):
             return _Stream(answered, self._quote)
         except _Broken as broken:
             raise TryAgain(str(broken)) from None
+
+
+@lru_cache(maxsize=8)
+def open_generator(settings: Settings, model: ChatModel) -> Generator:
+    """The model's generator, one a process: it keeps its connections, and what it has learned."""
+    return Generator(settings, model)
 
 
 class _Broken(Exception):

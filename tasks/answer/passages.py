@@ -22,10 +22,10 @@ class Passage:
 
     @property
     def source(self) -> str:
-        """Where it stands: the file, its section, its first page."""
+        """Where it stands: the file, its title, the section, its first page."""
         first = self.hits[0]
         page = None if first.page is None else f"page {first.page}"
-        return " · ".join(part for part in (first.path, first.section, page) if part)
+        return " · ".join(part for part in (first.path, first.title, first.section, page) if part)
 
     @property
     def chunk_ids(self) -> tuple[int, ...]:

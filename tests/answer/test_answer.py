@@ -92,7 +92,7 @@ def test_without_the_log_nothing_is_written(ask: Ask, tides: Shelf) -> None:
 def test_without_a_model_the_passages_are_the_answer(ask: Ask, configured: Settings) -> None:
     said = ask(settings=replace(configured, answer_model=None))
     assert said.outcome == "no model"
-    assert said.text.startswith("[1] tides.md\nThe spring tide follows")
+    assert said.text.startswith("[1] tides.md · Tides\nThe spring tide follows")
 
 
 def test_where_nothing_is_found_the_model_is_not_asked(ask: Ask, model: ChatEndpoint) -> None:
