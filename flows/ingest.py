@@ -24,7 +24,8 @@ from prefect import flow, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
-from prefect.runtime import task_run
+from prefect.runtime import deployment, flow_run, task_run
+from prefect.states import Cancelled
 from prefect.tasks import Task
 from psycopg import OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
@@ -80,9 +81,11 @@ def ingest(
         source = register_source(connection, Path(folder), collection, language, readers)
         with hold(connection, "ingest", source.id) as held:
             if not held:
+                holder = f"{source.root} is held by {running_since(connection, source.id)}"
+                if _is_deployed():  # the other one does the work: nothing failed
+                    return Cancelled(message=holder)  # type: ignore[return-value]
                 raise Retryable(
-                    f"{source.root} is held by {running_since(connection, source.id)}",
-                    "Wait until that run ends; one run a source works at a time.",
+                    holder, "Wait until that run ends; one run a source works at a time."
                 )
             model_id = serving_model(connection, embedder)
             run = start_run(connection, source.id, model_id)
@@ -100,6 +103,11 @@ def ingest(
             report = finish_run(connection, run.id)
         leave_page(connection, source, run, report)
     return report.as_json()
+
+
+def _is_deployed() -> bool:
+    """Whether this is a deployment's run: neither a command's nor a part of another flow's."""
+    return bool(deployment.id and not flow_run.parent_flow_run_id)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from prefect.client.orchestration import get_client
 
 from flows.conversations import ingest_conversations
 from flows.curate import curate
+from tasks.evaluate.exam import Question
+from tasks.evaluate.golden.store import store_golden
 from tests.book import Book
 
 _PATIENCE_SECONDS = 120
@@ -62,3 +64,21 @@ def test_conversations_and_the_dataset_made_of_them_are_told(book: Book, tmp_pat
     mine = [one for one in made if one["resource"]["prefect.resource.name"] == "told"]
     assert [one["payload"]["version"] for one in mine] == [1]
     assert any(one["prefect.resource.role"] == "flow-run" for one in mine[0]["related"])
+
+
+def test_golden_questions_that_lose_their_document_are_told(book: Book) -> None:
+    book.write("tides.md", "# Tides\n\nThe spring tide follows the new moon.\n")
+    book.write("wind.md", "# Wind\n\nThe trade wind blows steady.\n")
+    book.ingest()
+    asked = [
+        Question("When is spring tide?", {"tides.md": 1}),
+        Question("What blows steady?", {"wind.md": 1}),
+    ]
+    with book.connect() as connection:
+        store_golden(connection, "coast", asked, collection="default")
+    (book.drop / "tides.md").unlink()
+    book.ingest()
+    told = events("openbook.golden.failed", at_least=1)
+    assert [(one["resource"]["prefect.resource.name"], one["payload"]) for one in told] == [
+        ("coast", {"questions": 1, "source": "drop"})
+    ]

@@ -6,11 +6,18 @@ import json
 import os
 import shutil
 import threading
+from contextlib import closing
 from contextvars import copy_context
 
 import pytest
 from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact as ArtifactRecord
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 
+from flows.ingest import ingest as ingest_flow
+from tasks.database import connect, hold
 from tasks.errors import Fatal, Retryable
 from tests.book import Book
 
@@ -225,6 +232,43 @@ def test_a_run_leaves_its_table_and_its_rejected_files_as_artifacts(book: Book) 
     rejected = Artifact.get("ingest-drop-rejected")
     assert rejected is not None
     assert "| empty.md |" in str(rejected.data)
+
+
+def test_a_run_is_named_for_what_it_did_and_one_without_work_leaves_no_page(book: Book) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    pages = [one.id for one in artifacts("ingest-drop")]
+    book.ingest()
+    assert [one.id for one in artifacts("ingest-drop")] == pages
+    with get_client(sync_client=True) as client:
+        names = [one.name for one in client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)[:2]]
+    assert names == ["drop: nothing new", "drop: 1 new"]
+    (made,) = artifacts("ingest-drop-documents")[:1]
+    assert "| tides.md | new | 2 |" in str(made.data)
+
+
+def artifacts(key: str) -> list[ArtifactRecord]:
+    """The artifacts of that key, the newest first."""
+    with get_client(sync_client=True) as client:
+        return client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])),
+            sort=ArtifactSort.CREATED_DESC,
+        )
+
+
+def test_a_deployed_run_stands_back_where_another_holds_the_source(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.write("tides.md", TIDES)
+    book.ingest()
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "0")
+    with closing(connect(book.settings, autocommit=True)) as connection:
+        row = connection.execute("select id from sources").fetchone()
+        assert row is not None
+        with hold(connection, "ingest", row[0]):
+            state = ingest_flow(folder=str(book.drop), return_state=True)
+    assert state.is_cancelled()
+    assert "is held by" in str(state.message)
 
 
 def test_overlapping_folders_are_refused(book: Book) -> None:
