@@ -11,6 +11,7 @@ from prefect.events import emit_event
 DOCUMENT_PUBLISHED = "openbook.document.published"
 DATASET_MADE = "openbook.dataset.made"
 MODEL_PROMOTED = "openbook.model.promoted"
+MODEL_RETIRES = "openbook.model.retires"
 CONVERSATIONS_LOADED = "openbook.conversations.loaded"
 GOLDEN_FAILED = "openbook.golden.failed"
 

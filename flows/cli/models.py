@@ -6,7 +6,7 @@ from getpass import getuser
 
 import click
 
-from flows.cli.group import as_json, main, print_json
+from flows.cli.group import as_json, main, on_prefect, print_json
 from tasks.settings import current
 
 
@@ -109,6 +109,23 @@ def register_model(name: str, model: str, url: str | None, base: str | None, as_
         print_json(registered.as_json())
     else:
         click.echo(f"{registered.called}: {registered.stage}, asked as {model}")
+
+
+@models.command("ends")
+@as_json
+def model_ends(as_json: bool) -> None:
+    """Ask the provider (OPENBOOK_TRAIN_URL) on which day it shuts down the registry's models."""
+    with on_prefect():
+        from flows.retire import retire_watch
+
+        report = retire_watch()
+    if as_json:
+        print_json(report)
+        return
+    for one in report["ending"]:
+        click.echo(f"{one['model']} ({one['stage']}) is shut down on {one['retires_on']}")
+    if not report["ending"]:
+        click.echo("No model that answers, or could, is to be shut down within 90 days.")
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -190,6 +191,17 @@ def retire(connection: Connection, model: Registered) -> None:
         "update openbook.chat_models set stage = 'retired' where id = %s and stage = 'candidate'",
         [model.id],
     )
+
+
+def note_retirements(connection: Connection, days: Mapping[str, date]) -> list[Registered]:
+    """Write down when providers shut models down; the models of which that is news.
+
+    `days` are by the provider's name; a model ends with its base.
+    """
+    rows = connection.execute(
+        query("chat_models_retire"), {"models": list(days), "days": list(days.values())}
+    ).fetchall()
+    return [model_of(connection, id) for (id,) in sorted(rows)]
 
 
 def rollback(

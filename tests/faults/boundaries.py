@@ -86,6 +86,8 @@ def _said(generator: Any) -> str:
     statement = frame.f_locals.get("query", frame.f_locals.get("statement")) if frame else None
     if statement is None:
         return str(getattr(generator, "__name__", type(generator).__name__)).strip("_")
+    if isinstance(statement, bytes):
+        statement = statement.decode()
     text = statement if isinstance(statement, str) else statement.as_string(None)
     lines = [line for line in text.splitlines() if not line.startswith("--")]
     return " ".join(" ".join(lines).split())[:60]

@@ -59,3 +59,4 @@ def test_a_better_model_comes_to_answer_and_can_be_rolled_back(taught: School) -
     assert as_json("models")["chat"][0]["stage"] == "serving"
     assert as_json("rollback") == {"serving": None, "previous": "helm@1"}
     assert as_json("promote", "helm") == {"serving": "helm@1", "previous": None}
+    assert as_json("models", "ends")["ending"] == []

@@ -21,12 +21,14 @@ from tasks.settings import Settings
 from tasks.training.cycles import Cycle, begin_cycle, cycle_of, finish
 from tasks.training.decisions import approve, decision
 from tasks.training.hosted.backend import HostedBackend
+from tasks.training.hosted.retirements import retirements
 from tasks.training.policy import worth_training
 from tasks.training.registry import (
     ANSWER,
     Candidate,
     chat_models,
     find_model,
+    note_retirements,
     promote,
     register,
     serving,
@@ -273,3 +275,23 @@ def test_a_version_that_no_cycle_used_is_worth_a_training_and_a_cooldown_is_kept
         "update retrain_cycles set dataset_version_id = (select max(id) from dataset_versions)"
     )
     assert worth() == (False, "not due")
+
+
+def test_the_days_on_which_a_provider_ends_models_are_kept_and_end_their_promotion(
+    pupil: Pupil,
+) -> None:
+    tuned = register(
+        pupil.connection, Candidate("a", "old-model", endpoint_model="ft:old-model::1")
+    )
+    other = register(pupil.connection, Candidate("b", "small-model", endpoint_model="small-model"))
+    days = retirements(pupil.settings, ["ft:old-model::1", "small-model", "old-model"])
+    news = note_retirements(pupil.connection, days)
+    assert [(model.called, str(model.retires_on)) for model in news] == [("a@1", "2027-01-14")]
+    assert note_retirements(pupil.connection, days) == []
+    pupil.connection.execute(
+        "update chat_models set retires_on = retires_on - interval '2 years' where id = %s",
+        [tuned.id],
+    )
+    with pytest.raises(Fatal, match="shut down by its provider"):
+        promote(pupil.connection, find_model(pupil.connection, "a"), None)
+    promote(pupil.connection, other, None)
