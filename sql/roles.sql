@@ -55,7 +55,7 @@ declare
         'chat_models', 'gate_decisions', 'promotions', 'training_runs', 'training_files',
         'training_events', 'retrain_cycles'];
     examined   constant text[] := array[
-        'answer_evaluations', 'answer_scores', 'answer_figures', 'answers'];
+        'answer_evaluations', 'answer_scores', 'answer_figures', 'answers', 'failure_kinds'];
     asked_for  constant text[] := array[
         'golden_questions', 'golden_judgements', 'answer_results', 'answer_verdicts'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];

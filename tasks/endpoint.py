@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -134,6 +135,49 @@ class Endpoint:
     def _quote(self, message: str) -> str:
         """An endpoint's message, short and without the key."""
         return " ".join(message.replace(self._key, "[key]").split())[:300]
+
+
+class ChatEndpoint(Endpoint):
+    """The endpoint of a chat model that gives whole answers."""
+
+    def __init__(self, url: str | None, key: str | None, model: str, patience: Patience) -> None:
+        """As Endpoint."""
+        super().__init__(url, key, model, patience)
+        self._limit = "max_tokens"
+
+    def adapt(self, message: str) -> bool:
+        """Newer models want the answer's length named otherwise, and say so."""
+        if "max_completion_tokens" not in message or "max_tokens" not in message:
+            return False
+        self._limit = "max_completion_tokens"
+        return True
+
+    def complete(
+        self, system: str, prompt: str, tokens: int, stop: Event
+    ) -> tuple[str, dict[str, Any]]:
+        """The model's words, of at most so many tokens, and the usage that its endpoint tells.
+
+        Raises as `ask`.
+        """
+
+        def send() -> tuple[str, dict[str, Any]]:
+            limit: dict[str, Any] = {self._limit: tokens}
+            answer = self._client.chat.completions.with_raw_response.create(
+                model=self.model,
+                messages=[
+                    {"role": "system", "content": system},
+                    {"role": "user", "content": prompt},
+                ],
+                **limit,
+            )
+            try:
+                body = json.loads(answer.http_response.content)
+                said = str(body["choices"][0]["message"]["content"] or "")
+                return said, dict(body.get("usage") or {})
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+                raise TryAgain("its answer is not a chat completion") from None
+
+        return self.ask(send, stop)
 
 
 def _usable_key(setting: str, url: str | None, key: str | None) -> str:

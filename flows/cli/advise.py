@@ -18,8 +18,23 @@ from flows.cli.group import as_json, main, on_prefect, print_json
     metavar="NAME=NUMBER",
     help="Override an assumption or threshold, such as queries_per_day=2000; ? lists them.",
 )
+@click.option(
+    "--experiment",
+    metavar="SET",
+    default="",
+    help="First ask this golden set under every strategy, of the configured model and the trained.",
+)
+@click.option("--judge", is_flag=True, help="First let OPENBOOK_JUDGE_MODEL tell unclear failures.")
 @as_json
-def advise(task: str, collection: str, assume: tuple[str, ...], as_json: bool) -> None:
+def advise(
+    *,
+    task: str,
+    collection: str,
+    assume: tuple[str, ...],
+    experiment: str,
+    judge: bool,
+    as_json: bool,
+) -> None:
     """Say from the book's own figures which half the problem needs.
 
     Prompt, long context, retrieval, fine-tuning or both: with each criterion's figure, threshold
@@ -29,7 +44,13 @@ def advise(task: str, collection: str, assume: tuple[str, ...], as_json: bool) -
     with on_prefect():
         from flows.advise import advise as advise_flow
 
-        report = advise_flow(task=task, collection=collection, assume=list(assume))
+        report = advise_flow(
+            task=task,
+            collection=collection,
+            assume=list(assume),
+            experiment=experiment,
+            judge=judge,
+        )
     if as_json:
         print_json(report)
         return

@@ -1,6 +1,6 @@
 with judged as (
     select distinct on (f.conversation_id, m.ordinal)
-           f.id, f.kind, f.value, f.alternative, m.conversation_id, m.ordinal, m.content,
+           f.id, f.kind, f.value, f.comment, f.alternative, m.conversation_id, m.ordinal, m.content,
            m.tool_calls, m.chunk_ids
     from openbook.feedback f
     join lateral (
@@ -13,7 +13,8 @@ with judged as (
     where f.kind in ('correction', 'regeneration') or f.kind in ('thumb', 'implicit') and f.value < 0
     order by f.conversation_id, m.ordinal, f.kind in ('thumb', 'implicit'), f.id
 )
-select j.kind, j.conversation_id, j.content, j.tool_calls, j.alternative,
+select j.kind, j.conversation_id, j.ordinal, j.content, j.tool_calls, j.alternative, j.comment,
+       t.kind as told,
        (select u.content
         from openbook.messages u
         where u.conversation_id = j.conversation_id and u.ordinal < j.ordinal and u.role = 'user'
@@ -28,5 +29,6 @@ select j.kind, j.conversation_id, j.content, j.tool_calls, j.alternative,
         join openbook.passages p on p.id = k.passage_id
         where k.id = any (j.chunk_ids) and p.uses = 0), '') as outdated
 from judged j
+left join openbook.failure_kinds t using (conversation_id, ordinal)
 order by j.id desc
 limit %(most)s

@@ -144,6 +144,19 @@ def gather(connection: Connection, collection: str, task: str, refuses: Refuses)
     )
 
 
+def unclear(connection: Connection, refuses: Refuses) -> list[dict[str, Any]]:
+    """The rejected answers of which neither a rule nor a judge has said what is wrong."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query("advise_judged"), {"most": _MOST_FAILURES}).fetchall()
+    return [
+        row
+        for row in rows
+        if row["kind"] not in ("correction", "regeneration")
+        and row["told"] is None
+        and not refuses(str(row["content"] or ""))
+    ]
+
+
 def _knowledge(
     knowledge: Mapping[str, Any],
     grounding: Mapping[str, Any],

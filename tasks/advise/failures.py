@@ -87,7 +87,8 @@ def judged_failures(
     corrections = [_correction(row) for row in rows]
     for row, one in zip(rows, corrections, strict=True):
         if one is None:
-            kinds.append("refusal" if refuses(str(row["content"] or "")) else "unclear")
+            refused = refuses(str(row["content"] or ""))
+            kinds.append("refusal" if refused else row["told"] or "unclear")
         else:
             kinds.append(_corrected(one, refuses))
     open_ones = [place for place, kind in enumerate(kinds) if kind is None]

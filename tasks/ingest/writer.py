@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any
 
 from tasks.embedders.cl100k import Cl100kTokenizer
-from tasks.endpoint import Endpoint, Patience, TryAgain
+from tasks.endpoint import ChatEndpoint, Patience
 from tasks.errors import Fatal, Rejected
 from tasks.records import Usage
 from tasks.settings import Settings
@@ -46,7 +46,7 @@ class Written:
     usage: Usage
 
 
-class ContextWriter(Endpoint):
+class ContextWriter(ChatEndpoint):
     """A chat model of any OpenAI-compatible endpoint. Models without a known price cost 0."""
 
     setting = "CONTEXT"
@@ -63,7 +63,6 @@ class ContextWriter(Endpoint):
             settings.context_model,
             patience or Patience(),
         )
-        self._limit = "max_tokens"
         self._has_answered = False
         self._lock = Lock()
 
@@ -89,45 +88,21 @@ class ContextWriter(Endpoint):
         counts = (sent - cached, cached, answered)
         return sum(price * count for price, count in zip(prices, counts, strict=True)) / 1e6
 
-    def adapt(self, message: str) -> bool:
-        """Newer models want the answer's length named otherwise, and say so."""
-        if "max_completion_tokens" not in message or "max_tokens" not in message:
-            return False
-        self._limit = "max_completion_tokens"
-        return True
-
     def _ask(self, prompt: str, stop: Event) -> tuple[str, Usage]:
-        def send() -> tuple[str, Usage]:
-            limit: dict[str, Any] = {self._limit: _ANSWER_TOKENS}
-            answer = self._client.chat.completions.with_raw_response.create(
-                model=self.model,
-                messages=[
-                    {"role": "system", "content": _TASK},
-                    {"role": "user", "content": prompt},
-                ],
-                **limit,
-            )
-            return self._read(answer.http_response.content, prompt)
-
-        text, usage = self.ask(send, stop)
+        said, told = self.complete(_TASK, prompt, _ANSWER_TOKENS, stop)
+        text = _paragraph(said)
         with self._lock:
             self._has_answered = self._has_answered or bool(text)
-        return text, usage
+        return text, self._usage(told, prompt, text)
 
-    def _read(self, content: bytes, prompt: str) -> tuple[str, Usage]:
-        try:
-            answer = json.loads(content)
-            text = _paragraph(answer["choices"][0]["message"]["content"] or "")
-            usage = answer.get("usage") or {}
-            sent = int(usage.get("prompt_tokens") or 0)
-            answered = int(usage.get("completion_tokens") or 0)
-            cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-            raise TryAgain("its answer is not a chat completion") from None
+    def _usage(self, told: Mapping[str, Any], prompt: str, text: str) -> Usage:
+        sent, answered = _whole(told.get("prompt_tokens")), _whole(told.get("completion_tokens"))
+        details = told.get("prompt_tokens_details")
+        cached = _whole(details.get("cached_tokens")) if isinstance(details, dict) else 0
         if not sent:
             count = Cl100kTokenizer().count
             sent, answered = count(_TASK) + count(prompt), count(text)
-        return text, Usage(sent + answered, self.price(sent, answered, min(cached, sent)))
+        return Usage(sent + answered, self.price(sent, answered, min(cached, sent)))
 
     def _blame(self, reason: str) -> None:
         """Make sure that it is the passage which is refused, not everything: else Fatal."""
@@ -153,3 +128,7 @@ def _paragraph(text: str) -> str:
     plain = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
     words = " ".join(plain.split())
     return words if len(words) <= _MOST_CHARACTERS else words[:_MOST_CHARACTERS].rpartition(" ")[0]
+
+
+def _whole(told: object) -> int:
+    return told if isinstance(told, int) else 0

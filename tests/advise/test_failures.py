@@ -22,7 +22,8 @@ def row(content: str | None, wanted: Any = None, **columns: Any) -> dict[str, An
     return {
         "kind": "thumb" if wanted is None else "correction", "conversation_id": 1,
         "content": content, "tool_calls": None, "alternative": alternative,
-        "question": "How long is the warranty?", "shown": None, "outdated": "", **columns,
+        "question": "How long is the warranty?", "shown": None, "outdated": "", "told": None,
+        **columns,
     }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ FACT = "The warranty lasts 30 months, pumps excluded."
         (row("I'm sorry, but I can't help with that.", ANSWER), "", "refusal"),
         (row("I'm sorry, but I can't help with that."), "", "refusal"),
         (row(ANSWER), "", "unclear"),
+        (row(ANSWER, told="style"), "", "style"),
         (row(None, {"content": None, "tool_calls": [call("price", '{"of": 2}')]},
              tool_calls=[call("price", '{"of": 1}')]), "", "tool"),
     ],

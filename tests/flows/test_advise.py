@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from flows.cli import main
+from tasks import settings as settings_module
 from tests.advise.conftest import Installation
 from tests.book import Book
+from tests.chat import chat_endpoint
+from tests.datasets.conftest import Log
+from tests.evaluate.reader import read
 from tests.flows.test_curate import artifact
+from tests.flows.test_examine import QUESTIONS
 
 
 def test_the_advice_is_printed_and_kept_as_a_page(book: Book) -> None:
@@ -32,3 +39,49 @@ def test_the_advice_is_printed_and_kept_as_a_page(book: Book) -> None:
     assert for_people.output.startswith("rag · confidence")
     wrong = CliRunner().invoke(main, ["advise", "--assume", "?"])
     assert wrong.exit_code == 1
+
+
+def test_an_experiment_asks_the_same_questions_under_every_strategy(
+    book: Book, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    book.write("tides.md", "# Tides\n\nThe spring tide follows the new moon.\n")
+    book.write("wind.md", "# Wind\n\nThe trade wind does blow steadily from the east.\n")
+    book.ingest()
+    file = tmp_path / "sea.yaml"
+    file.write_text(QUESTIONS)
+    with chat_endpoint() as endpoint:
+        endpoint.reply = read
+        monkeypatch.setenv("OPENBOOK_ANSWER_MODEL", "reader-1")
+        monkeypatch.setenv("OPENBOOK_ANSWER_URL", endpoint.url)
+        settings_module.current.cache_clear()
+        CliRunner().invoke(
+            main, ["golden", "import", str(file), "--set", "sea", "--collection", "default"]
+        )
+        printed = CliRunner().invoke(main, ["advise", "--experiment", "sea", "--json"])
+    assert printed.exit_code == 0, printed.output
+    found = json.loads(printed.stdout)
+    conditions = found["experiments"]["conditions"]
+    assert conditions.keys() == {"prompt", "rag", "oracle", "long-context"}
+    assert conditions["prompt"]["correct"] < conditions["rag"]["correct"]
+    assert {one["questions"] for one in conditions.values()} == {4}
+
+
+def test_a_judge_tells_failures_that_nobody_explained_and_is_asked_once(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with book.connect() as connection:
+        log = Log(connection, book.settings)
+        for _ in range(2):
+            log.judge(log.say("How warm is it?", "Yo! Warm."), "thumb", -1, 2)
+    with chat_endpoint() as endpoint:
+        endpoint.reply = lambda _: '{"kind": "style"}'
+        monkeypatch.setenv("OPENBOOK_JUDGE_MODEL", "judge-1")
+        monkeypatch.setenv("OPENBOOK_JUDGE_URL", endpoint.url)
+        settings_module.current.cache_clear()
+        for _ in range(2):
+            printed = CliRunner().invoke(main, ["advise", "--judge", "--json"])
+            assert printed.exit_code == 0, printed.output
+            (failure,) = json.loads(printed.stdout)["failures"]
+            assert (failure["kind"], failure["count"]) == ("style", 2)
+        assert len(endpoint.requests) == 2
+        assert "Yo! Warm." in str(endpoint.requests[0])

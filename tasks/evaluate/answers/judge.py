@@ -10,9 +10,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from tasks.endpoint import Endpoint, Patience, TryAgain
+from tasks.endpoint import ChatEndpoint, Patience
 from tasks.errors import Fatal, Rejected
 from tasks.settings import Settings
 
@@ -52,7 +52,7 @@ class Judged:
     reason: str
 
 
-class Judge(Endpoint):
+class Judge(ChatEndpoint):
     """A chat model of any OpenAI-compatible endpoint, asked for verdicts."""
 
     setting = "JUDGE"
@@ -66,7 +66,6 @@ class Judge(Endpoint):
         super().__init__(
             settings.judge_url, settings.judge_key, settings.judge_model, patience or Patience()
         )
-        self._limit = "max_tokens"
 
     def compare(self, pair: Pair, stop: Event) -> Judged:
         """Ask twice, with places exchanged; equal answers are a tie that nobody is asked about.
@@ -85,13 +84,6 @@ class Judge(Endpoint):
             return Judged("loss", reason)
         return Judged("tie", reason)
 
-    def adapt(self, message: str) -> bool:
-        """Newer models want the answer's length named otherwise, and say so."""
-        if "max_completion_tokens" not in message or self._limit != "max_tokens":
-            return False
-        self._limit = "max_completion_tokens"
-        return True
-
     def _ask(self, pair: Pair, first: str, second: str, stop: Event) -> tuple[str, str]:
         prompt = _SHOWN.format(
             question=_harmless(pair.question),
@@ -99,24 +91,8 @@ class Judge(Endpoint):
             first=_harmless(first),
             second=_harmless(second),
         )
-
-        def send() -> str:
-            limit: dict[str, Any] = {self._limit: _ANSWER_TOKENS}
-            answer = self._client.chat.completions.with_raw_response.create(
-                model=self.model,
-                messages=[
-                    {"role": "system", "content": _TASK},
-                    {"role": "user", "content": prompt},
-                ],
-                **limit,
-            )
-            try:
-                body = json.loads(answer.http_response.content)
-                return str(body["choices"][0]["message"]["content"] or "")
-            except (ValueError, TypeError, KeyError, IndexError):
-                raise TryAgain("its answer is not a chat completion") from None
-
-        return read_verdict(self.ask(send, stop))
+        said, _ = self.complete(_TASK, prompt, _ANSWER_TOKENS, stop)
+        return read_verdict(said)
 
 
 def read_verdict(text: str) -> tuple[str, str]:
