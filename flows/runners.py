@@ -6,6 +6,7 @@ that it runs wherever both can be reached, with this package installed and the s
 
 from __future__ import annotations
 
+import logging
 import os
 from importlib import import_module
 from typing import Any
@@ -50,6 +51,8 @@ def task_runner(settings: Settings) -> TaskRunner[Any]:
         runner = _imported("prefect_dask", "dask").DaskTaskRunner
         if address:
             return runner(address=address)  # type: ignore[no-any-return]
+        # It tells of its own comings and goings otherwise, by way of Prefect's handlers.
+        logging.getLogger("distributed").setLevel(logging.ERROR)
         here = {"n_workers": BATCHES_HERE, "threads_per_worker": 1, "dashboard_address": None}
         return runner(cluster_kwargs=here)  # type: ignore[no-any-return]
     runner = _imported("prefect_ray", "ray").RayTaskRunner
