@@ -6,7 +6,11 @@ says what follows from which.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from prefect import get_run_logger
 from prefect.events import emit_event
+from prefect.exceptions import MissingContextError
 
 DOCUMENT_PUBLISHED = "openbook.document.published"
 DATASET_MADE = "openbook.dataset.made"
@@ -21,8 +25,11 @@ def tell(event: str, name: str, **facts: object) -> None:
 
     Within a run, Prefect relates the event to run, flow and deployment. `facts` are JSON values:
     counts and names, never texts or secrets, since all who see the server's pages see them. What
-    the server does not take is logged and not raised: an event is no part of the work.
+    the server does not take is logged and not raised: an event is no part of the work. Within a run
+    the event is a line of its log as well, with the run's id where logs are JSON.
     """
+    with suppress(MissingContextError):
+        get_run_logger().info("%s %s", event, name, extra={"event": event, "facts": facts})
     kind = event.split(".")[1]
     emit_event(
         event=event,

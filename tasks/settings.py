@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from tasks.errors import Fatal
 
 _LEAST_CHUNK_TOKENS = 32
+LOGS = ("text", "json")
 RERANKERS = ("off", "late")
 TASK_RUNNERS = ("thread", "process", "dask", "ray")
 EMBEDDERS = ("minilm", "openai", "hashing")
@@ -88,6 +89,8 @@ class Settings:
     """Its endpoint's base URL; unset: OpenAI's own."""
     judge_key: str | None = field(default=None, repr=False)
     """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
+    logs: str = "text"
+    """How `serve` and flows started by hand log: `text`, or `json`, a line each with run ids."""
     retention_days: float = 90.0
     """How long what readers no longer see stays searchable as of a past time."""
     pseudonym_key: str | None = field(default=None, repr=False)
@@ -132,6 +135,10 @@ class Settings:
             raise Fatal(
                 f"OPENBOOK_TASK_RUNNER is {settings.task_runner!r}",
                 f"Set it to one of {', '.join(TASK_RUNNERS)}.",
+            )
+        if settings.logs not in LOGS:
+            raise Fatal(
+                f"OPENBOOK_LOGS is {settings.logs!r}", f"Set it to one of {', '.join(LOGS)}."
             )
         if settings.embedder not in EMBEDDERS:
             raise Fatal(
@@ -226,6 +233,7 @@ _CONVERTERS = {
     "judge_model": _text,
     "judge_url": _text,
     "judge_key": _text,
+    "logs": _text,
     "retention_days": _number,
     "pseudonym_key": _text,
     "conversation_days": _number,

@@ -58,6 +58,9 @@ def main() -> None:
 @contextmanager
 def on_prefect() -> Iterator[None]:
     """Run flows against Prefect's configured server, else the one beside the database."""
+    if current().logs == "json":
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER", "json")
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are told by us
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")

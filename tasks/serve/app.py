@@ -12,6 +12,7 @@ from ipaddress import ip_address
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from uvicorn.config import LOGGING_CONFIG
 
 from tasks.database import Pool
 from tasks.errors import Fatal
@@ -22,6 +23,7 @@ from tasks.serve.errors import explain_errors
 from tasks.serve.heads import bounded_heads
 from tasks.serve.library import Answering, Library, Retrieval
 from tasks.serve.limits import BoundedBodies, Limits, Rate, Turns, Writing
+from tasks.serve.log import log_json
 from tasks.serve.metrics import Measured, Metrics
 from tasks.settings import Settings
 
@@ -116,20 +118,23 @@ def serve(
     with listener:
         shown = f"[{host}]" if ":" in host else host
         announce(f"http://{shown}:{listener.getsockname()[1]}", doorkeeper.locked)
-        server = uvicorn.Server(configuration(app, limits))
+        if settings.logs == "json":
+            log_json()
+        server = uvicorn.Server(configuration(app, limits, settings.logs))
         # uvicorn ends in order at these signals, and then raises them again: that is all they do.
         for ending in (signal.SIGTERM, signal.SIGINT):
             signal.signal(ending, lambda *_: None)
         server.run(sockets=[listener])
 
 
-def configuration(app: FastAPI, limits: Limits) -> uvicorn.Config:
-    """How uvicorn runs the app."""
+def configuration(app: FastAPI, limits: Limits, logs: str = "text") -> uvicorn.Config:
+    """How uvicorn runs the app; where logs are JSON, its own go where all others do."""
     return uvicorn.Config(
         app,
         http=bounded_heads(limits.seconds),
         log_level="warning",
         access_log=False,
+        log_config=LOGGING_CONFIG if logs == "text" else None,
         server_header=False,
         timeout_graceful_shutdown=int(limits.seconds) + 1,
     )

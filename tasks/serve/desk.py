@@ -68,6 +68,7 @@ async def admit(
             "Send the header `Authorization: Bearer ob-…`; `openbook tokens add` makes a token.",
             code="invalid_api_key",
         )
+    request.state.caller = access.name
     at.rate.take(access.name)
     return access
 

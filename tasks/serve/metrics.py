@@ -6,7 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tasks.serve.log import REQUESTS, new_request_id, request_id
 
 
 class Metrics:
@@ -63,7 +66,10 @@ def vitals(figures: Sequence[tuple[str, Mapping[str, str], float]] | None) -> by
 
 
 class Measured:
-    """ASGI middleware: counts and times every request by its route, not by its path."""
+    """ASGI middleware: counts, times and logs every request by its route, not by its path.
+
+    Each has an id, a proxy's `X-Request-ID` or a new one, which the answer repeats.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -75,11 +81,14 @@ class Measured:
             await self.app(scope, receive, send)
             return
         status = 500
+        identity = new_request_id(Headers(scope=scope).get("x-request-id", "").encode())
+        request_id.set(identity)
 
         async def note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = identity
             await send(message)
 
         started = time.perf_counter()
@@ -90,7 +99,16 @@ class Measured:
                 route = getattr(scope.get("route"), "path", "unknown")
                 method = scope["method"] if scope["method"] in _METHODS else "other"
                 self.metrics.requests.labels(method, route, str(status)).inc()
-                self.metrics.seconds.labels(route).observe(time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                self.metrics.seconds.labels(route).observe(seconds)
+                facts = {
+                    "method": method,
+                    "route": route,
+                    "status": status,
+                    "milliseconds": round(1000 * seconds, 1),
+                    "caller": scope.get("state", {}).get("caller"),
+                }
+                REQUESTS.info("%s %s %d", method, route, status, extra={"facts": facts})
 
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
