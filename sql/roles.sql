@@ -95,6 +95,10 @@ begin
             ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models', 'search_log']),
+            -- A server asks the model that serves, whose name is that of its dataset.
+            ('openbook_search', 'select', array['chat_models']),
+            ('openbook_search', 'select (id, name)', array['datasets']),
+            ('openbook_search', 'select (id, dataset_id, number)', array['dataset_versions']),
             ('openbook_analyst', 'select',
              documents || version || array['models', 'runs', 'search_log']),
             ('openbook_analyst', 'select', measured || array['conversations', 'load_files']),
