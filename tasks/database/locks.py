@@ -23,10 +23,10 @@ def hold(connection: Connection, *key: str | int) -> Iterator[bool]:
     and ends with the block or with the connection, however that ends. Within one connection the
     same lock may be held several times over. Raises Fatal behind a pooler, where it is nobody's.
     """
-    require_own_session(connection)
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
-    with connection.transaction():
+    with connection.transaction():  # which ends here: what the block commits is committed
+        require_own_session(connection)
         row = connection.execute("select pg_try_advisory_lock(%s)", [number]).fetchone()
     held = row is not None and row[0] is True
     try:

@@ -173,6 +173,19 @@ def test_an_item_that_fails_is_named_and_asked_again(sea: Book, model: ChatEndpo
     assert len(model.requests) == 5
 
 
+EXAMINE = """
+from flows.examine import ask_all, serving_model
+from tasks.database import connect
+from tasks.evaluate.golden.store import golden_set
+from tasks.settings import current
+
+connection = connect(current(), autocommit=True)
+model = serving_model(connection, current())
+ask_all(connection, current(), golden_set(connection, "sea"), model, "rag")
+"""
+"""What the flow does, without the wait for a Prefect server of its own."""
+
+
 def test_an_examination_that_was_killed_goes_on(sea: Book, model: ChatEndpoint) -> None:
     answered = 0
 
@@ -184,8 +197,7 @@ def test_an_examination_that_was_killed_goes_on(sea: Book, model: ChatEndpoint) 
         return read(body)
 
     model.reply = stall
-    program = "from flows.examine import examine_answers; examine_answers(golden='sea')"
-    with subprocess.Popen([sys.executable, "-c", program]) as child, sea.connect() as connection:
+    with subprocess.Popen([sys.executable, "-c", EXAMINE]) as child, sea.connect() as connection:
         connection.autocommit = True
         count = "select count(*) from answer_results"
         until = time.monotonic() + 120
