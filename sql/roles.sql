@@ -95,7 +95,7 @@ begin
             ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models', 'search_log']),
-            -- A server asks the model that serves, whose name is that of its dataset.
+            -- A server asks the model that serves; the registry names its dataset along with it.
             ('openbook_search', 'select', array['chat_models']),
             ('openbook_search', 'select (id, name)', array['datasets']),
             ('openbook_search', 'select (id, dataset_id, number)', array['dataset_versions']),
