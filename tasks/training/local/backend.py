@@ -36,8 +36,7 @@ class LocalBackend:
     submitting the same job again.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, _settings: Settings) -> None:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def prepare(self, job: TrainingJob) -> Prepared:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import Rejected
+from tasks.settings import Settings
 from tasks.training.backend import TrainingJob
 from tasks.training.local.artifact import MANIFEST
 from tasks.training.local.backend import LocalBackend
@@ -73,7 +74,7 @@ def test_a_training_that_was_killed_carries_on_and_ends_with_the_same_manifest(
     torn.mkdir()
     (torn / "adapter_model.safetensors").write_bytes(b"half")
 
-    other = LocalBackend(backend._settings)
+    other = LocalBackend(Settings())
     assert other.submit(other.prepare(job)) == job_id
     assert wait(other, job_id).state == "succeeded"
     started = [
@@ -92,7 +93,7 @@ def test_a_run_is_trained_once_however_often_it_is_submitted_in_a_folder_of_its_
 ) -> None:
     prepared = backend.prepare(replace(job, settings={**RECIPE, "epochs": 3}))
     job_id = backend.submit(prepared)
-    other = LocalBackend(backend._settings)
+    other = LocalBackend(Settings())
     assert other.submit(prepared) == job_id
     assert other._children == {}
     with pytest.raises(Rejected, match=r"holds another job: run_key differ"):
