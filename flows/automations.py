@@ -44,12 +44,26 @@ def register_automations(client: SyncPrefectClient) -> list[str]:
         )
         if same := known.pop(entry["name"], None):
             automation.enabled = same.enabled
-            client.update_automation(same.id, automation)
+            if _comparable(same) != _comparable(automation):
+                client.update_automation(same.id, automation)
         else:
             client.create_automation(automation)
     for gone in known.values():
         client.delete_automation(gone.id)
     return [entry["name"] for entry in wanted]
+
+
+def _comparable(automation: AutomationCore) -> dict[str, Any]:
+    """What says whether two are the same.
+
+    An automation that is changed forgets which signs of life it waits for: only a difference is
+    worth that.
+    """
+    parts = {"description", "trigger", "actions"}
+    values = automation.model_dump(mode="json", include=parts, exclude_none=True)
+    for name in ("after", "expect", "for_each"):  # sets, in any order
+        values["trigger"][name] = sorted(values["trigger"].get(name, ()))
+    return values
 
 
 def _flat(trigger: Mapping[str, Any]) -> dict[str, Any]:

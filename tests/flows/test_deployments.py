@@ -125,11 +125,19 @@ def test_deploying_again_changes_nothing_that_a_person_did(
     client.update_deployment_schedule(nightly.id, nightly.schedules[0].id, active=False)
     silenced = client.read_automations_by_name(before["automations"][3])[0]
     client.pause_automation(silenced.id)
+    changed = automations(client)
     assert deploy() == before
+    assert automations(client) == changed, "one that is changed forgets what it waits for"
     again = client.read_deployment_by_name("maintain/nightly")
     assert (again.id, [one.active for one in again.schedules]) == (nightly.id, [False])
     (automation,) = client.read_automations_by_name(before["automations"][3])
     assert (automation.id, automation.enabled) == (silenced.id, False)
+
+
+def automations(client: SyncPrefectClient) -> dict[str, str]:
+    """When each automation was last changed."""
+    found = client.request("POST", "/automations/filter", json={}).json()
+    return {one["name"]: one["updated"] for one in found}
 
 
 def test_what_left_the_file_is_removed_and_what_others_deployed_is_not(
