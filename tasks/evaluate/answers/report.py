@@ -122,6 +122,8 @@ class Report:
             return ""
         if not self.failures:
             return "No answer failed a check."
+        if all(item.was_shown is None for item in self.items):
+            return f"Mend generation: {_failures(lost['generation'])}; search was not asked."
         if not lost["retrieval"]:
             return f"Mend generation: {_failures(lost['generation'])} with all that search owed it."
         said = (
