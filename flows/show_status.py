@@ -59,6 +59,8 @@ def _sources(sources: list[dict[str, Any]]) -> None:
             "" if behind is None else str(timedelta(seconds=round(behind))),
             escape(source["root"]),
         )
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     table.columns[-1].overflow = "fold"
     console.print(table)
 

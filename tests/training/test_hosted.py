@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from tasks.datasets.export import export
 from tasks.errors import Fatal, Rejected, Retryable
-from tasks.training.backend import open_backend
+from tasks.training.backend import TrainingJob, open_backend
+from tasks.training.hosted.backend import HostedBackend
 from tasks.training.hosted.retirements import retirements
+from tests.datasets.conftest import Log, log
 from tests.endpoint import cut_body, status
 from tests.training.conftest import HASTE, Workshop, write_export
-from tests.training.provider import Fault
+from tests.training.provider import Fault, TrainingProvider
+
+__all__ = ["log"]
 
 
 def test_a_job_is_ordered_with_its_files_and_settings_and_ends_as_a_model(
@@ -110,6 +116,36 @@ def test_a_status_that_nobody_knows_is_a_job_under_way(workshop: Workshop) -> No
     job_id = workshop.submit()
     states = [workshop.backend().poll(job_id) for _ in range(3)]
     assert (states[-1].state, states[-1].message) == ("running", "polishing")
+
+
+def test_what_openbook_exports_is_taken_at_the_price_that_its_curation_showed(
+    log: Log, provider: TrainingProvider, tmp_path: Path
+) -> None:
+    provider.models["gpt-4.1-nano"] = None
+    log.grow(60)
+    outcome = log.curate("model: gpt-4.1-nano\nquality: {min_tokens: 1}\n")
+    manifest = export(log.connection, "support", tmp_path / "export")
+    assert manifest["tokens"] == outcome.decision.tokens
+    job = TrainingJob(
+        run_key="run-1",
+        method="sft",
+        base="gpt-4.1-nano",
+        train=tmp_path / "export" / "train.jsonl",
+        validation=tmp_path / "export" / "validation.jsonl",
+        output=tmp_path / "out",
+        dataset_sha256=manifest["content_sha256"],
+        settings={"max_usd": 1},
+    )
+    settings = replace(log.settings, train_url=provider.url, train_key="sk-train-0123456789")
+    backend = HostedBackend(settings, HASTE)
+    prepared = backend.prepare(job)
+    assert prepared.price_usd == pytest.approx(outcome.price.usd)
+    assert 0 < prepared.trained_tokens < prepared.tokens
+    assert backend.poll(backend.submit(prepared)).state == "running"
+    hyperparameters = provider.orders[0]["method"]["supervised"]["hyperparameters"]
+    assert hyperparameters == {"n_epochs": outcome.price.epochs}
+    row = log.connection.execute("select dataset_version_id from training_runs").fetchone()
+    assert row == log.connection.execute("select id from dataset_versions").fetchone()
 
 
 def test_two_runs_on_the_same_export_share_its_files(workshop: Workshop) -> None:
