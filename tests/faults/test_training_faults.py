@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from tasks.errors import Fatal, Rejected, Retryable
 from tests.endpoint import Handler, cut_body, garbage, hang_up, status
-from tests.training.conftest import Workshop, job_of, write_export
+from tests.training.conftest import Workshop, job_of, provider, workshop, write_export
 from tests.training.process import Attempt
 from tests.training.provider import Fault, training_provider
+
+__all__ = ["provider", "workshop"]
 
 _SHARES = 8
 ORDERS = ("POST /files", "POST /fine_tuning/jobs")
