@@ -131,3 +131,13 @@ def test_a_search_is_logged_for_whom_it_was_asked(crew: Served, stocked: Shelf) 
     ).fetchall()
     assert [row[0] for row in rows] == ["spring tide", "neap tide"]
     assert all(set(row[1]) == {"public", "ann"} and row[2] for row in rows)
+
+
+def test_metrics_say_that_the_servers_login_may_not_read_the_books_figures(
+    serve: Serve, enter: Enter, database: Settings
+) -> None:
+    serve.settings = settings_of(enter("openbook_search"), database)
+    answer = serve().get("/metrics")
+    assert answer.status_code == 200
+    assert "openbook_vitals_readable 0.0" in answer.text
+    assert "openbook_http_requests_in_flight 1.0" in answer.text
