@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent
 LONGEST_MODULE = 350
 
 SHARED = {
-    "tasks.database", "tasks.embedders", "tasks.endpoint", "tasks.records", "tasks.settings",
-    "tasks.errors", "tasks.strict",
+    "tasks.database", "tasks.embedders", "tasks.endpoint", "tasks.prompt", "tasks.records",
+    "tasks.settings", "tasks.errors", "tasks.strict", "tasks.prompt",
 }  # fmt: skip
 """The rooms of tasks/ that every stage may use; each other folder of tasks/ is a stage."""
 
@@ -30,6 +30,7 @@ SHARED_MAY_USE = {
     "tasks.endpoint": {"tasks.errors"},
     "tasks.settings": {"tasks.errors"},
     "tasks.strict": {"tasks.errors"},
+    "tasks.prompt": set(),
     "tasks.records": set(),
     "tasks.errors": set(),
 }

@@ -10,10 +10,18 @@ cross join lateral (
     limit 1) asked
 cross join lateral (
     select max(l.name) as collection,
-           jsonb_agg(jsonb_build_array(k.id, p.body) order by array_position(m.chunk_ids, k.id)) as chunks
+           jsonb_agg(jsonb_build_array(k.id, p.body, concat_ws(' · ', d.path, p.section, 'page ' || k.first_page))
+                     order by array_position(m.chunk_ids, k.id)) as chunks
     from openbook.chunks k
     join openbook.passages p on p.id = k.passage_id
     join openbook.collections l on l.id = p.collection_id
+    left join lateral (
+        select o.path
+        from openbook.versions v
+        join openbook.documents o on o.id = v.document_id
+        where v.content_id = k.content_id
+        order by v.id desc
+        limit 1) d on true
     where k.id = any (m.chunk_ids)) retrieved
 where not c.general and m.role = 'assistant' and cardinality(m.chunk_ids) > 0
   and m.content is not null and asked.content <> '' and retrieved.chunks is not null

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tasks.prompt import Shown
 from tasks.records import Hit
 
 
@@ -26,6 +27,11 @@ class Passage:
         first = self.hits[0]
         page = None if first.page is None else f"page {first.page}"
         return " · ".join(part for part in (first.path, first.title, first.section, page) if part)
+
+    @property
+    def shown(self) -> Shown:
+        """As a model sees it."""
+        return Shown(self.number, self.source, self.text)
 
     @property
     def chunk_ids(self) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from tasks.datasets.tokens import counter
 from tasks.datasets.validate import faults
 from tasks.datasets.words import Words, languages, words
 
-EXAMPLE_VERSION = 1
+EXAMPLE_VERSION = 2
 """Raised whenever the same conversation would become another example."""
 
 

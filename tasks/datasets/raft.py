@@ -1,6 +1,8 @@
 """Retrieval-augmented fine-tuning (Zhang et al. 2024, arXiv 2403.10131): answers that quote.
 
-Where the paper leaves room: distractors are what our own search finds for the question, without
+The model is shown what `openbook answer` will show it, and taught to answer as it is asked there:
+the quotes, each with the number of its passage, then the answer. Where the paper leaves room:
+distractors are what our own search finds for the question, without
 the passage that answers it and without passages that hold the answer too; every quote stands word
 for word in its passage; an example without that passage has the answer without a quote, so that
 nobody learns to quote what is not there. Splits are by user, else conversation, as for every kind:
@@ -15,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import Connection
 
@@ -23,26 +26,28 @@ from tasks.datasets.example import Draft
 from tasks.datasets.preference import draft_state
 from tasks.datasets.shape import Body
 from tasks.datasets.spec import Raft
-from tasks.datasets.validate import QUOTE
+from tasks.prompt import Shown, prompt
 from tasks.settings import Settings
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"\d+|\w{3,}")
-_INSTRUCTION = (
-    "Answer the question from the documents. Quote what the answer rests on word for word between "
-    "##begin_quote## and ##end_quote##, then write ##Answer: and the answer."
-)
 _LEAST_SUPPORT = 0.3
 """The share of the answer's words that the passage must hold for it to be what it rests on."""
 _MOST_OVERLAP = 0.85
 """A passage that holds this much of what the oracle holds answers the question too."""
 _MOST_QUOTES = 2
+_MARKS = frozenset("“”")
+"""What encloses a quote cannot stand in it."""
+WRITTEN = "each between ##begin_quote## and ##end_quote##. Then write ##Answer: and"
+"""How the paper has quotes and answers marked, and so we ask for them."""
+_WRITTEN_QUOTE = re.compile(r"##begin_quote##(.*?)##end_quote##", re.DOTALL)
 _SPARE = 12
 _AT_ONCE = 50
 
-Passage = tuple[int, str]
+Passage = tuple[int, str, str]
+"""Its chunk, its text, and where it stands."""
 Write = Callable[[str, str], str]
-"""Writes the answer to a question from a passage, with its quotes marked."""
+"""Writes the answer to a question from a passage, with its quotes marked as `WRITTEN` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,8 @@ def questions(connection: Connection, raft: Raft, settings: Settings) -> Iterato
     most = raft.distractors + _SPARE
     found = dict(zip(searches, _search(connection, settings, searches, most), strict=True))
     for conversation_id, ordinal, asked, question, answer, collection, chunks in rows:
-        retrieved = [(int(one), str(text)) for one, text in chunks]
-        known = {one for one, _ in retrieved}
+        retrieved = [_passage(one) for one in chunks]
+        known = {one[0] for one in retrieved}
         news = informative(answer, question)
         oracle = max(retrieved, key=lambda one: _share(news, one[1]))
         others = [one for one in found[question, collection] if one[0] not in known]
@@ -106,7 +111,11 @@ def _candidates(
         query("curate_candidates"),
         {"candidates": most, "questions": list(questions), "collections": list(collections)},
     )
-    return [[(int(one), str(text)) for one, text in row[0]] for row in rows]
+    return [[_passage(one) for one in row[0]] for row in rows]
+
+
+def _passage(row: Sequence[Any]) -> Passage:
+    return int(row[0]), str(row[1]), str(row[2])
 
 
 def _distractors(
@@ -154,45 +163,49 @@ def raft_draft(one: Question, raft: Raft, write: Write | None) -> Draft:
     ]
     passages.sort(key=lambda passage: _place(f"{one.question}\0{passage[1]}"))
     state = draft_state([one.question, one.answer, one.oracle, passages])
-    note = None
+    note: str | None = None
+    quotes: list[str] = []
     if one.support < _LEAST_SUPPORT:
         note, said = "draft: no retrieved passage holds the answer", one.answer
     elif write is not None:
-        said = write(one.question, one.oracle[1])
-        note = _false_quote(said, one.oracle[1])
+        quotes, said = read_written(write(one.question, one.oracle[1]))
+        note = _fault(quotes, said, one.oracle[1])
     else:
-        said = quoted(one.answer, one.oracle[1])
-    if not shown:
-        said = QUOTE.sub("", said).strip()
-    documents = "\n\n".join(
-        f"<document {place}>\n{text}\n</document>" for place, (_, text) in enumerate(passages, 1)
-    )
+        quotes, said = quotes_of(one.answer, one.oracle[1]), one.answer
+    numbered = [Shown(number, *passage[2:0:-1]) for number, passage in enumerate(passages, 1)]
+    oracle = next((each.number for each in numbered if each.text == one.oracle[1]), None)
+    cited = [f"“{quote}” [{oracle}]" for quote in quotes] if oracle is not None else []
     body: Body = {
         "messages": [
-            {"role": "system", "content": _INSTRUCTION},
-            {"role": "user", "content": f"{documents}\n\nQuestion: {one.question}"},
-            {"role": "assistant", "content": said},
+            *prompt(one.question, numbered),
+            {"role": "assistant", "content": "\n".join([*cited, said])},
         ]
     }
-    chunks = tuple(chunk for chunk, _ in passages)
+    chunks = tuple(chunk for chunk, _, _ in passages)
     return Draft(one.conversation_id, state, body, one.ordinals, chunks, note=note)
 
 
-def quoted(answer: str, passage: str) -> str:
-    """The answer behind the sentences of the passage that hold most of its words."""
+def quotes_of(answer: str, passage: str) -> list[str]:
+    """The sentences of the passage that hold most of the answer's words, at most two, in order."""
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(passage)]
-    sentences = [sentence for sentence in sentences if len(_WORD.findall(sentence)) >= 3]
+    sentences = [
+        sentence
+        for sentence in dict.fromkeys(sentences)
+        if len(_WORD.findall(sentence)) >= 3 and not _MARKS & set(sentence)
+    ]
     ranked = sorted(sentences, key=lambda sentence: -share_held(answer, sentence))
     best = {sentence for sentence in ranked[:_MOST_QUOTES] if share_held(answer, sentence) > 0}
-    quotes = [
-        f"##begin_quote##{sentence}##end_quote##" for sentence in sentences if sentence in best
-    ]
-    return "\n".join([*dict.fromkeys(quotes), f"##Answer: {answer}"])
+    return [sentence for sentence in sentences if sentence in best]
 
 
-def _false_quote(written: str, passage: str) -> str | None:
-    quotes = [quote.strip() for quote in QUOTE.findall(written)]
-    if not quotes or "##Answer:" not in written:
+def read_written(written: str) -> tuple[list[str], str]:
+    """The quotes and the answer of a text that marks them as `WRITTEN` asks, if it does."""
+    quotes = [quote.strip() for quote in _WRITTEN_QUOTE.findall(written)]
+    return quotes, written.rpartition("##Answer:")[2].strip() if "##Answer:" in written else ""
+
+
+def _fault(quotes: Sequence[str], said: str, passage: str) -> str | None:
+    if not quotes or not said:
         return "draft: the written answer quotes nothing"
     if any(quote not in passage for quote in quotes):
         return "draft: a quote is not in its passage"

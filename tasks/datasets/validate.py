@@ -12,7 +12,10 @@ LONGEST_EXAMPLE_TOKENS = 65_536
 LEAST_EXAMPLES = 10
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
 
-QUOTE = re.compile(r"##begin_quote##(.*?)##end_quote##", re.DOTALL)
+QUOTE = re.compile(r"“([^“”]*)” \[(\d+)\]")
+"""A quote in a RAFT example, and the number of its passage."""
+PASSAGE = re.compile(r"<passage-\w+ (\d+): [^\n]*>\n(.*?)\n</passage-", re.DOTALL)
+"""A passage of a prompt: its number and its text (tasks/prompt.py)."""
 """How RAFT marks a quote."""
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -165,10 +168,11 @@ def preference_faults(body: Body) -> list[str]:
 def raft_faults(body: Body) -> list[str]:
     """Which rules a RAFT example breaks: a supervised one's, and that quotes are true."""
     messages = body.get("messages") or ()
-    shown = next((one["content"] for one in messages if one.get("role") == "user"), "")
+    asked = next((one["content"] for one in messages if one.get("role") == "user"), "")
+    shown = dict(PASSAGE.findall(asked))
     quotes = QUOTE.findall(str(messages[-1].get("content"))) if messages else []
-    true = all(quote in shown for quote in quotes)
-    return chat_faults(body) + ([] if true else ["a quote is not in a document"])
+    true = all(quote in shown.get(number, "") for quote, number in quotes)
+    return chat_faults(body) + ([] if true else ["a quote is not in its passage"])
 
 
 def faults(body: Body, kind: str) -> list[str]:

@@ -9,7 +9,7 @@ from threading import Event
 
 from tasks.database import connect
 from tasks.datasets.example import Recipe
-from tasks.datasets.raft import Question, raft_draft
+from tasks.datasets.raft import WRITTEN, Question, raft_draft
 from tasks.datasets.spec import Raft
 from tasks.datasets.store import store_drafts
 from tasks.endpoint import Endpoint, Patience
@@ -18,8 +18,8 @@ from tasks.settings import Settings
 
 _ASKED = (
     "Answer the question from the passage alone. First copy the sentences that the answer rests "
-    "on, word for word, each between ##begin_quote## and ##end_quote##. Then write ##Answer: and a "
-    "complete answer of at most three sentences.\n\nPassage:\n{passage}\n\nQuestion: {question}"
+    f"on, word for word, {WRITTEN} a complete answer of at most three sentences.\n\n"
+    "Passage:\n{passage}\n\nQuestion: {question}"
 )
 _AT_ONCE = 4
 

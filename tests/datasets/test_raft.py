@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tasks.datasets.raft import quoted
-from tasks.datasets.validate import QUOTE
+from tasks.datasets.raft import quotes_of
+from tasks.datasets.validate import PASSAGE, QUOTE
 from tasks.errors import Fatal
 from tasks.settings import Settings
 from tests.book import Book
@@ -65,8 +64,10 @@ def chunks(connection: Connection, paths: list[str]) -> list[int]:
 def parts(body: dict[str, Any]) -> tuple[list[str], str, list[str]]:
     """The documents, the answer and the quotes of an example."""
     _, user, assistant = (one["content"] for one in body["messages"])
-    documents = re.findall(r"<document \d+>\n(.*?)\n</document>", user, re.DOTALL)
-    return documents, assistant, QUOTE.findall(assistant)
+    shown = dict(PASSAGE.findall(user))
+    quotes = QUOTE.findall(assistant)
+    assert all(quote in shown[number] for quote, number in quotes)
+    return list(shown.values()), assistant, [quote for quote, _ in quotes]
 
 
 def test_an_example_shows_the_oracle_among_distractors_and_quotes_it(asked: Log) -> None:
@@ -84,9 +85,7 @@ def test_an_example_shows_the_oracle_among_distractors_and_quotes_it(asked: Log)
         assert len(documents) == 4
         assert quotes
         assert all(quote in true[0] for quote in quotes)
-        assert answer.endswith(
-            f"##Answer: The {topic} needs cleaning every {len(topic) + 8} weeks."
-        )
+        assert answer.endswith(f"\nThe {topic} needs cleaning every {len(topic) + 8} weeks.")
         numbers = [f"{topic} needs cleaning" in one for one in documents]
         assert sum(numbers) == 1, "no other document answers it"
 
@@ -109,7 +108,7 @@ def test_a_share_has_no_oracle_and_then_no_quote(asked: Log) -> None:
     for topic, body in zip(TOPICS, asked.bodies(), strict=True):
         documents, answer, quotes = parts(body)
         assert quotes == []
-        assert answer.startswith("##Answer: ")
+        assert answer == f"The {topic} needs cleaning every {len(topic) + 8} weeks."
         assert not any(f"{topic} needs cleaning" in one for one in documents)
 
 
@@ -130,8 +129,8 @@ def test_an_answer_that_no_passage_holds_is_left_out(asked: Log) -> None:
 
 def test_quotes_are_sentences_of_the_passage() -> None:
     passage = "Heat it first. The glue of v2.1 sets in nine minutes at room heat! Then wait."
-    said = quoted("It sets in nine minutes.", passage)
-    assert QUOTE.findall(said) == ["The glue of v2.1 sets in nine minutes at room heat!"]
+    quotes = quotes_of("It sets in nine minutes.", passage)
+    assert quotes == ["The glue of v2.1 sets in nine minutes at room heat!"]
 
 
 @contextmanager
