@@ -1,5 +1,5 @@
 # quickstart: everything set up and the main job run.  test: everything checked.
-.PHONY: quickstart install deploy test lint faults train test-train bench lock
+.PHONY: quickstart flywheel install deploy test lint faults train test-train bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,6 +52,10 @@ faults: $(DEV)
 
 # Training on this machine: PyTorch and its kin, a small model, and what serves it.
 train: $(TRAIN)
+
+# The whole loop with a small model, offline on the processor: some minutes.
+flywheel: $(TRAIN)
+	@$(BIN)/python deployments/sample/flywheel/flywheel.py $(BIN)/openbook
 
 test-train: $(DEV) $(TRAIN)
 	$(BIN)/pytest -n 2 --dist loadgroup -m train

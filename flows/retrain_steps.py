@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from flows.ask import serving_model
 from flows.examine import examine_once
+from tasks.answer.offline import OFFLINE
 from tasks.datasets.curate import curate as make_version
 from tasks.datasets.export import MANIFEST, export
 from tasks.datasets.overlap import trained_on
@@ -30,6 +31,7 @@ from tasks.training.registry import (
     Registered,
     configured_model,
     model_of,
+    place,
     promote,
     register,
     retire,
@@ -180,7 +182,7 @@ def take_in(connection: Connection, settings: Settings, cycle: Cycle) -> None:
 
 def evaluate(connection: Connection, settings: Settings, cycle: Cycle) -> None:
     """Ask every golden set of the candidate, and of what answers now."""
-    candidate = _candidate(connection, cycle)
+    candidate = _served(connection, _candidate(connection, cycle))
     if candidate.endpoint_model is None:
         raise Waiting(
             f"{candidate.called} is served by nobody yet: give {candidate.artifact} to a server, "
@@ -194,6 +196,20 @@ def evaluate(connection: Connection, settings: Settings, cycle: Cycle) -> None:
     against = "nothing" if models[1] is None else models[1].name
     advance(connection, cycle, "judge", f"{candidate.called} and {against} were examined")
     connection.commit()
+
+
+def _served(connection: Connection, candidate: Registered) -> Registered:
+    """The candidate where it can be asked: upon a packaged base, the small model's own server."""
+    from tasks.training.local.base import PACKAGED
+    from tasks.training.local.export_gguf import export_gguf
+
+    made_here = candidate.artifact is not None and candidate.host == socket.gethostname()
+    if candidate.endpoint_model is not None or candidate.base not in PACKAGED or not made_here:
+        return candidate
+    assert candidate.artifact is not None
+    folder = Path(candidate.artifact)
+    file = export_gguf(folder, folder.with_name("adapter.gguf"))
+    return place(connection, candidate, str(file), OFFLINE)
 
 
 def weigh(connection: Connection, settings: Settings, cycle: Cycle) -> None:
