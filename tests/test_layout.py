@@ -20,7 +20,7 @@ LONGEST_MODULE = 350
 
 SHARED = {
     "tasks.database", "tasks.embedders", "tasks.endpoint", "tasks.prompt", "tasks.records",
-    "tasks.settings", "tasks.errors", "tasks.strict", "tasks.prompt",
+    "tasks.settings", "tasks.errors", "tasks.strict",
 }  # fmt: skip
 """The rooms of tasks/ that every stage may use; each other folder of tasks/ is a stage."""
 
