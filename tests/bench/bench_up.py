@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import statistics
 import time
 from pathlib import Path
 
 from tests.bench.usage import resident
 from tests.conftest import make_short_folder
-from tests.flows.test_up import PARTS, Up, wait_for
+from tests.flows.test_up import PARTS, Up, started, wait_for
 
 _REST_SECONDS = 20
 
@@ -32,17 +31,16 @@ def main() -> None:
     folder = make_short_folder()
     up = Up(folder, OPENBOOK_EMBEDDER=arguments.embedder)
     try:
-        first = up.start()["seconds"]
-        up.end(signal.SIGINT)
-        again = up.start()["seconds"]
-        seconds = [_drop(up, number) for number in range(arguments.files)]
-        time.sleep(_REST_SECONDS)
-        memory = {part: resident(up.pid(part)) for part in PARTS}
-        memory["up itself"] = resident(up.process.pid, below=False)
-        up.end(signal.SIGINT)
+        with started(up) as first:
+            empty = first.seconds
+        with started(up) as again:
+            seconds = [_drop(up, number) for number in range(arguments.files)]
+            time.sleep(_REST_SECONDS)
+            memory = {part: resident(up.pid(part)) for part in PARTS}
+            memory["up itself"] = resident(up.process.pid, below=False)
     finally:
         shutil.rmtree(folder)
-    print(f"ready: {first:.1f} s with an empty home, {again:.1f} s again")
+    print(f"ready: {empty:.1f} s with an empty home, {again.seconds:.1f} s again")
     print(
         f"a dropped file is found after {statistics.median(seconds):.2f} s "
         f"(median of {len(seconds)}; {min(seconds):.2f} to {max(seconds):.2f})"

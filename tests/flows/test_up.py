@@ -58,6 +58,7 @@ class Up:
                 cwd=self.drop,
             )
         said: dict[str, Any] = json.loads(wait_for(self._said))
+        self.seconds = float(said["seconds"])
         return said
 
     def _said(self) -> str:
