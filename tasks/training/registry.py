@@ -16,9 +16,10 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from tasks.database import query
-from tasks.errors import Fatal, OpenbookError, Retryable
+from tasks.errors import Fatal, OpenbookError, Rejected, Retryable
 from tasks.records import ChatModel
 from tasks.settings import Settings
+from tasks.training.local.artifact import check
 
 ANSWER = "answer"
 """The task of the models that `openbook answer` asks."""
@@ -232,11 +233,15 @@ def check_artifact(model: Registered) -> None:
             f"The adapter of {model.called} cannot be read: {error}",
             "Put its folder back, or train it again.",
         ) from None
-    if found != model.artifact_sha256:
+    try:
+        if found != model.artifact_sha256:
+            raise Rejected(f"{manifest} was altered since the training ended")
+        check(Path(model.artifact))
+    except Rejected as altered:
         raise Fatal(
-            f"{manifest} is not what was registered as {model.called}: it was altered",
+            f"{model.called} is not what was registered: {altered.message}",
             "Put the folder back from a copy, or train it again.",
-        )
+        ) from None
 
 
 def _change(connection: Connection, statement: str, parameters: list[Any]) -> int:

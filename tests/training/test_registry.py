@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import threading
 from contextlib import closing
@@ -22,6 +23,7 @@ from tasks.training.registry import (
     Candidate,
     Registered,
     chat_models,
+    check_artifact,
     find_model,
     model_of,
     place,
@@ -182,16 +184,25 @@ def test_a_model_that_its_provider_shut_down_is_not_promoted(connection: Connect
 
 
 def test_an_altered_adapter_is_not_promoted(connection: Connection, tmp_path: Path) -> None:
+    weights = tmp_path / "adapter.safetensors"
+    weights.write_text("weights")
+    content = json.dumps(
+        {"files": [{"file": weights.name, "sha256": hashlib.sha256(b"weights").hexdigest()}]}
+    )
     manifest = tmp_path / "manifest.json"
-    manifest.write_text("{}")
+    manifest.write_text(content)
     model = registered(
         connection,
         artifact=str(tmp_path),
-        artifact_sha256=hashlib.sha256(b"{}").digest(),
+        artifact_sha256=hashlib.sha256(content.encode()).digest(),
         host=socket.gethostname(),
     )
-    manifest.write_text('{"r": 8}')
-    with pytest.raises(Fatal, match="altered"):
+    check_artifact(model)
+    weights.write_text("other weights")
+    with pytest.raises(Fatal, match=r"adapter.safetensors is altered"):
+        promote(connection, model, None)
+    manifest.write_text(content.replace("adapter", "another"))
+    with pytest.raises(Fatal, match=r"manifest.json was altered"):
         promote(connection, model, None)
     manifest.unlink()
     with pytest.raises(Fatal, match="cannot be read"):
