@@ -64,8 +64,12 @@ def measure(console: Console, given: argparse.Namespace, folder: Path) -> None:
     prepared = backend.prepare(job)
     with Usage(bench=os.getpid()) as usage:
         job_id = backend.submit(prepared)
-        while not (state := backend.poll(job_id)).ended:
-            time.sleep(0.5)
+        try:
+            while not (state := backend.poll(job_id)).ended:
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            backend.cancel(job_id)
+            raise
     if state.state != "succeeded":
         console.print(state.message)
         return
