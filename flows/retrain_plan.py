@@ -12,11 +12,11 @@ from tasks.datasets.due import due
 from tasks.datasets.read_spec import read_spec
 from tasks.evaluate.golden.store import golden_set
 from tasks.settings import current
+from tasks.statistics import minimum_detectable
 from tasks.training.cycles import open_cycle
 from tasks.training.policy import worth_training
 from tasks.training.registry import ANSWER, serving_model
 from tasks.training.retraining import read_retraining
-from tasks.training.statistics import minimum_detectable
 
 _USUALLY_DIFFER = 0.2
 """The share of questions that two models usually answer differently, one right and one wrong."""

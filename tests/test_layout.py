@@ -20,7 +20,7 @@ LONGEST_MODULE = 350
 
 SHARED = {
     "tasks.database", "tasks.embedders", "tasks.endpoint", "tasks.prompt", "tasks.records",
-    "tasks.settings", "tasks.errors", "tasks.strict",
+    "tasks.settings", "tasks.statistics", "tasks.strict", "tasks.errors",
 }  # fmt: skip
 """The rooms of tasks/ that every stage may use; each other folder of tasks/ is a stage."""
 
@@ -31,6 +31,7 @@ SHARED_MAY_USE = {
     "tasks.settings": {"tasks.errors"},
     "tasks.strict": {"tasks.errors"},
     "tasks.prompt": set(),
+    "tasks.statistics": set(),
     "tasks.records": set(),
     "tasks.errors": set(),
 }

@@ -21,6 +21,7 @@ from tasks.advise.failures import (
 )
 from tasks.advise.figures import Figure, counted, mean, share
 from tasks.database import query
+from tasks.statistics import bootstrap
 
 _MOST_FAILURES = 2_000
 _MONTH = 30
@@ -63,10 +64,7 @@ class Experiments:
         if len(shared) < 2:
             return None
         values = np.array([first[item] - second[item] for item in shared])
-        random = np.random.default_rng(20260)
-        means = values[random.integers(0, len(values), (2_000, len(values)))].mean(axis=1)
-        low, high = np.percentile(means, (2.5, 97.5))
-        return float(values.mean()), float(low), float(high), len(values)
+        return float(values.mean()), *bootstrap(values, 0.95), len(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from tasks.statistics import Comparison, Verdict, compare, verdict
 from tasks.training.examinations import Examination
-from tasks.training.statistics import Comparison, Verdict, compare, verdict
 
 Guard = Literal["groundedness", "format", "safety", "general"]
 GUARDS: tuple[Guard, ...] = get_args(Guard)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.training.statistics import (
+from tasks.statistics import (
     Comparison,
     bootstrap,
     compare,
