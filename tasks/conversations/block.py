@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
@@ -21,7 +22,7 @@ from tasks.conversations.pseudonyms import Pseudonyms, pseudonyms
 from tasks.conversations.readers import read
 from tasks.conversations.store import Stored, store
 from tasks.database import connect
-from tasks.errors import Rejected
+from tasks.errors import Rejected, Retryable
 from tasks.settings import Settings
 
 
@@ -97,11 +98,21 @@ _worker: list[_Worker] = []
 
 @contextmanager
 def workers(settings: Settings, count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that load blocks, each with a connection of its own; they die with this one."""
+    """Processes that load blocks, each with a connection of its own; they die with this one.
+
+    Raises Retryable where one of them is killed.
+    """
     with ProcessPoolExecutor(
         count, mp_context=get_context("spawn"), initializer=_start, initargs=(settings,)
     ) as pool:
-        yield pool
+        try:
+            yield pool
+        except BrokenProcessPool:
+            raise Retryable(
+                "A process that loaded conversations was killed",
+                "See whether memory is short: OPENBOOK_PARSE_WORKERS sets how many there are. Run "
+                "it again: what was loaded is kept.",
+            ) from None
 
 
 def submit(

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby, islice
 from typing import Any
 
@@ -17,6 +18,7 @@ from psycopg.types.json import Jsonb
 from tasks.database import connect, query
 from tasks.datasets.example import Draft, Example, Recipe, make_examples
 from tasks.datasets.shape import Message, chat_example
+from tasks.errors import Retryable
 from tasks.settings import Settings
 
 _AT_ONCE = 500
@@ -38,7 +40,8 @@ def make_missing(
     """Make and keep the supervised examples of the temporary table `chosen`; how many were made.
 
     With settings, many are made by this process and by children, one a further core, that commit
-    what they made at once; without, in this transaction, which may then be rolled back.
+    what they made at once; without, in this transaction, which may then be rolled back. Raises
+    Retryable where a child is killed.
     """
     missing = connection.execute(query("curate_missing"), {"recipe": recipe.name}).fetchall()
     batches = list(_batched([(int(row[0]), bytes(row[1])) for row in missing]))
@@ -57,6 +60,12 @@ def make_missing(
             for job in jobs:
                 if not job.cancelled():
                     job.result()
+        except BrokenProcessPool:
+            raise Retryable(
+                "A process that made examples was killed",
+                "See whether memory is short: OPENBOOK_PARSE_WORKERS sets how many there are. Run "
+                "it again: what was made is kept.",
+            ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
+import time
 from contextlib import closing
 
+import pytest
+
 from tasks.database import connect, hold
+from tasks.datasets import store
 from tasks.datasets.prepare import prepare
+from tasks.errors import Retryable
 from tests.datasets.conftest import Log
 
 
@@ -63,3 +72,24 @@ def test_a_dataset_that_is_prepared_elsewhere_is_left_to_that(log: Log) -> None:
     with closing(connect(log.settings)) as other, hold(other, "prepare", "support"):
         assert prepared(log) == {}
     assert prepared(log) == {"support": 1}
+
+
+def test_a_killed_child_is_worth_another_try(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_WORTH_A_POOL", 0)
+    monkeypatch.setattr(store, "_AT_ONCE", 1)
+    log.grow(30)
+
+    def kill_the_first() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.001)
+        assert children[0].pid is not None
+        os.kill(children[0].pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    with pytest.raises(Retryable, match="was killed"):
+        log.curate()
+    killer.join()
+    log.connection.rollback()
+    monkeypatch.undo()
+    assert log.curate().decision.examples == 30
