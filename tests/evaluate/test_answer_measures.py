@@ -47,6 +47,19 @@ def test_a_check_holds_or_says_why_not(check: dict[str, Any], right: str, wrong:
     assert failed.detail is not None
 
 
+@pytest.mark.parametrize(
+    "check",
+    [{"regex": r"(a|aa)+$"}, {"json_schema": {"type": "string", "pattern": r"(a|aa)+$"}}],
+)
+def test_a_pattern_that_never_ends_fails_in_time(check: dict[str, Any]) -> None:
+    said = "a" * 80 + "b"
+    failed = scores(
+        question(checks=[check]), answer(f'"{said}"' if "json_schema" in check else said)
+    )[0]
+    assert failed.value == 0
+    assert failed.detail is not None
+
+
 def test_an_answer_is_correct_when_every_check_holds() -> None:
     asked = {"checks": [{"contains": "one"}, {"contains": "two"}]}
     assert measured(asked, answer("one and two"))["correct"] == 1

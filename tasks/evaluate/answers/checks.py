@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import regex
 
 from tasks.evaluate.answers.citations import cited_paths
 from tasks.evaluate.answers.refusal import declines
@@ -17,6 +19,8 @@ FORM = ("regex", "json_schema", "must_cite")
 """The kinds that ask for an answer's form rather than for what it says."""
 
 _FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
+_MATCH_SECONDS = 1.0
+"""What takes longer is a pattern that tries the same letters in ever more ways."""
 _EDGE = " \t.,;:!?\"'\u201c\u201d\u2018\u2019`*"
 
 
@@ -47,11 +51,22 @@ def _text_failure(check: Check, said: str) -> str | None:
         case "contains":
             held, failed = any(_contains(said, text) for text in texts), f"does not contain {meant}"
         case "regex":
-            held = any(re.search(text, said) for text in texts)
+            found = [_matches(text, said) for text in texts]
+            held = any(found)
             failed = f"does not match {meant}"
+            if None in found:
+                failed += f", as far as could be told in {_MATCH_SECONDS:g} s: mend the pattern"
         case _:
             held, failed = False, f"meets a check that is not known, {check.kind!r}"
     return None if held else f"it {failed}"
+
+
+def _matches(pattern: str, text: str) -> bool | None:
+    """Whether the pattern stands in the text; None: that was not found out in time."""
+    try:
+        return regex.search(pattern, text, timeout=_MATCH_SECONDS) is not None
+    except TimeoutError:
+        return None
 
 
 def schema_valid(schema: Mapping[str, Any], answer: Answer) -> bool:
@@ -61,7 +76,7 @@ def schema_valid(schema: Mapping[str, Any], answer: Answer) -> bool:
 
 def _schema_failure(schema: Mapping[str, Any], said: str, *, bare: bool) -> str | None:
     from jsonschema.exceptions import best_match
-    from jsonschema.validators import validator_for
+    from jsonschema.validators import extend, validator_for
     from referencing import Registry
 
     said = said.strip()
@@ -75,9 +90,17 @@ def _schema_failure(schema: Mapping[str, Any], said: str, *, bare: bool) -> str 
         except ValueError:
             return "it is no JSON, or not JSON alone"
     # An empty registry: nothing is fetched, whatever a schema refers to.
-    validator = validator_for(schema)(schema, registry=Registry())
+    bounded = extend(validator_for(schema), {"pattern": _pattern_failure})
+    validator = bounded(schema, registry=Registry())
     wrong = best_match(validator.iter_errors(value))
     return None if wrong is None else f"its JSON is not as the schema demands: {wrong.message}"
+
+
+def _pattern_failure(_all: Any, pattern: str, value: object, _schema: Any) -> Iterator[Exception]:
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not _matches(pattern, value):
+        yield ValidationError(f"{value[:80]!r} does not match {pattern!r}")
 
 
 def _citation_failure(value: object, answer: Answer) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import regex
 
 from tasks.errors import Rejected
 from tasks.evaluate.exam import Check, Question
@@ -134,8 +135,8 @@ def _texts(kind: str, value: object) -> str | list[str]:
 def _pattern(value: object) -> str:
     text = _text("regex", value)
     try:
-        re.compile(text)
-    except re.error as error:
+        regex.compile(text)
+    except regex.error as error:
         raise Rejected(
             f"regex {text!r} is no regular expression: {error}", "Write it as Python's re reads it."
         ) from None
