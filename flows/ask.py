@@ -152,9 +152,12 @@ def serving_model(
         model = registry.find_model(connection, name).chat_model(settings)
     else:
         model = registry.configured_model(replace(settings, answer_model=name))
-    if model is None or not is_offline(model):
-        return model
-    return ensure_offline(settings, model)
+    return None if model is None else reachable(settings, model)
+
+
+def reachable(settings: Settings, model: ChatModel) -> ChatModel:
+    """The model where it can be asked now: the small one's server is started with its adapter."""
+    return ensure_offline(settings, model) if is_offline(model) else model
 
 
 def _pseudonym(settings: Settings, asker: str | None) -> str | None:

@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from psycopg import Connection
 
-from flows.ask import RETRIEVAL, serving_model
+from flows.ask import RETRIEVAL, reachable, serving_model
 from tasks.answer.answer import complete, prepare
 from tasks.answer.strategy import strategies
 from tasks.database import Pool, connect
@@ -124,19 +124,21 @@ def ask_all(
             f"the questions of {exam.name} are about no documents",
             "Use the strategy none, or give the set a collection: openbook golden import.",
         )
-    with closing(Pool(settings, _ABREAST, seconds=_SECONDS)) as pool:
+    asked = reachable(settings, model)
+    abreast = _ABREAST if asked is model else 1  # the small model answers one after the other
+    with closing(Pool(settings, abreast, seconds=_SECONDS)) as pool:
         return examine(
             connection,
             exam,
-            model,
-            answerer(settings, pool, exam, model, strategy),
+            asked,
+            answerer(settings, pool, exam, asked, strategy),
             strategy=strategy,
             settings={
                 "embedder": settings.embedder,
                 "reranker": settings.reranker,
                 **({} if cycle is None else {"cycle": str(cycle)}),
             },
-            threads=_ABREAST,
+            threads=abreast,
         )
 
 

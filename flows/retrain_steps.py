@@ -10,7 +10,6 @@ from typing import Any
 
 from psycopg import Connection
 
-from flows.ask import serving_model
 from flows.examine import examine_once
 from tasks.answer.offline import OFFLINE
 from tasks.datasets.curate import curate as make_version
@@ -36,6 +35,7 @@ from tasks.training.registry import (
     register,
     retire,
     serving,
+    serving_model,
 )
 from tasks.training.runs import (
     Run,
@@ -188,7 +188,8 @@ def evaluate(connection: Connection, settings: Settings, cycle: Cycle) -> None:
             f"{candidate.called} is served by nobody yet: give {candidate.artifact} to a server, "
             f"then: openbook models register {candidate.called} --model NAME --url URL"
         )
-    models = [candidate.chat_model(settings), serving_model(connection, settings)]
+    # Each is reached when its turn comes: the small model's server has one adapter at a time.
+    models = [candidate.chat_model(settings), serving_model(connection, settings, cycle.task)]
     for model in models:
         for golden in cycle.wanted.golden if model else ():
             assert model is not None

@@ -5,4 +5,4 @@ values (%(name)s, (select c.id from collections c where c.name = %(collection)s)
 on conflict (name) do update set
     collection_id = coalesce(excluded.collection_id, golden_sets.collection_id),
     purpose = coalesce(%(purpose)s, golden_sets.purpose)
-returning id;
+returning id, collection_id is null as about_nothing;

@@ -48,7 +48,7 @@ def test_what_is_added_keeps_the_rest_and_what_is_not_said_stays(connection: Con
 
 
 def test_a_set_can_be_made_of_these_questions_alone(connection: Connection) -> None:
-    store_golden(connection, "tasks", [FIRST, SECOND])
+    store_golden(connection, "tasks", [FIRST, SECOND], collection="default")
     store_golden(connection, "tasks", [SECOND], only=True)
     assert [one.text for one in golden_set(connection, "tasks").questions] == ["second"]
 
@@ -56,6 +56,12 @@ def test_a_set_can_be_made_of_these_questions_alone(connection: Connection) -> N
 def test_an_unknown_collection_is_refused(connection: Connection) -> None:
     with pytest.raises(Rejected, match="no collection 'nowhere'"):
         store_golden(connection, "tasks", [FIRST], collection="nowhere")
+
+
+def test_a_question_that_names_sources_needs_a_set_about_documents(connection: Connection) -> None:
+    with pytest.raises(Rejected, match="about no documents"):
+        store_golden(connection, "tasks", [SECOND, FIRST])
+    assert golden_sets(connection) == []
 
 
 def test_the_list_says_what_the_questions_have(connection: Connection) -> None:

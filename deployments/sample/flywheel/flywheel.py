@@ -74,7 +74,7 @@ def go_round(openbook: str, home: Path) -> None:
     answer_at_the_desk(others, log)
     print(f"\nThe desk answered {len(others)} other questions, from what openbook's search found.")
     show("conversations", "load", str(log))
-    show("golden", "import", str(exam), "--set", "exam")
+    show("golden", "import", str(exam), "--set", "exam", "--collection", "default")
     show("retrain", str(HERE / "retrain.yaml"), "--wait", "60")
     show("models")
     for question in ASKED:

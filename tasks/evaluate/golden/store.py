@@ -29,7 +29,8 @@ def store_golden(
 
     A question that is there becomes as given; with `only`, others leave the set. Collection and
     purpose stay as they are where None is given; a new set without a collection is about no
-    documents. Raises Rejected for an unknown collection.
+    documents. Raises Rejected for an unknown collection, and for questions that name sources where
+    the set has none.
     """
     with connection.transaction():
         if collection is not None:
@@ -39,6 +40,12 @@ def store_golden(
             {"name": name, "collection": collection, "purpose": purpose},
         ).fetchone()
         assert row is not None
+        lost = next((one for one in questions if one.grades and row[1]), None)
+        if lost is not None:
+            raise Rejected(
+                f"{lost.text!r} names sources, and the golden set {name!r} is about no documents",
+                "Say which: openbook golden import FILE --set NAME --collection default.",
+            )
         rows = [_as_row(question) for question in questions]
         connection.execute(
             query("golden_store_questions"),
