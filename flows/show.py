@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tasks.upkeep.principals import Login
 
 FILES_SHOWN = 20
+_ALIKE_SHOWN = 5
 _INDEXES_SHOWN = 10
 _POLL_SECONDS = 0.5
 
@@ -60,7 +61,7 @@ def plan(made: Plan) -> None:
         dollars(made.usd),
     ]
     console.print(Text(f"{made.folder}: " + " · ".join(parts), style="bold"), soft_wrap=True)
-    rejected_files(values["rejected"])
+    rejected_files(values["rejected"], rest="openbook plan --json")
 
 
 def dollars(usd: float) -> str:
@@ -252,15 +253,28 @@ def _watch(ended: threading.Event) -> None:
             return  # the run itself tells what is wrong
 
 
-def rejected_files(rejected: Sequence[dict[str, Any]]) -> None:
-    """The first of the files that could not be used, each with what to do."""
-    for one in rejected[:FILES_SHOWN]:
+def rejected_files(
+    rejected: Sequence[dict[str, Any]], rest: str = "openbook status --json"
+) -> None:
+    """The files that could not be used and what to do, those of one reason together.
+
+    `rest` is the command that lists all of them.
+    """
+    reasons: dict[str, list[str]] = {}
+    for one in rejected:
+        reason = f": {one['reason']}. {one['remedy'] or ''}{_tries(one)}"
+        reasons.setdefault(reason, []).append(printable(one["path"]))
+    shown = 0
+    for reason, paths in list(reasons.items())[:FILES_SHOWN]:
+        alone = len(paths) == 1
         line = Text("rejected ", style="red")
-        line.append(printable(one["path"]), style="cyan")
-        line.append(f": {one['reason']}. {one['remedy'] or ''}{_tries(one)}")
-        console.print(line, soft_wrap=True)
-    if len(rejected) > FILES_SHOWN:
-        console.print(f"… and {len(rejected) - FILES_SHOWN} more: openbook status --json")
+        line.append(paths[0] if alone else f"{len(paths):,} files", style="cyan")
+        console.print(line.append(reason), soft_wrap=True)
+        for path in () if alone else paths[:_ALIKE_SHOWN]:
+            console.print(Text(f"    {path}", style="cyan"), soft_wrap=True)
+        shown += min(len(paths), _ALIKE_SHOWN)
+    if len(rejected) > shown:
+        console.print(f"… and {len(rejected) - shown:,} more: {rest}", soft_wrap=True)
 
 
 def _tries(one: dict[str, Any]) -> str:

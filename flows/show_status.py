@@ -16,11 +16,7 @@ def status(values: dict[str, Any]) -> None:
     """Sources with their documents, files without an answer, models, costs, servers, problems."""
     _sources(values["sources"])
     rejected_files(values["rejected"])
-    for one in values["pending"][:FILES_SHOWN]:
-        line = Text("pending ", style="yellow").append(printable(one["path"]), style="cyan")
-        console.print(line.append(": the next run reads it"), soft_wrap=True)
-    if len(values["pending"]) > FILES_SHOWN:
-        console.print("… and more that wait to be read: openbook status --json")
+    _pending([printable(one["path"]) for one in values["pending"]])
     _models(values)
     if indexes := values["indexes"]:
         console.print(
@@ -44,10 +40,14 @@ def status(values: dict[str, Any]) -> None:
 
 
 def _sources(sources: list[dict[str, Any]]) -> None:
-    table = Table(
-        "source", "current", "pending", "rejected", "chunks", "last run", "behind", "folder",
-        box=None,
-    )  # fmt: skip
+    if not sources:
+        console.print("No folder is known yet; name one: openbook ingest PATH.")
+        return
+    table = Table("source", box=None)
+    for name in ("current", "pending", "rejected", "chunks"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("last run", "behind"):
+        table.add_column(name, no_wrap=True)
     for source in sources:
         behind = source["behind_seconds"]
         table.add_row(
@@ -57,12 +57,20 @@ def _sources(sources: list[dict[str, Any]]) -> None:
             if source["last_run"]
             else "never",
             "" if behind is None else str(timedelta(seconds=round(behind))),
-            escape(source["root"]),
         )
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    table.columns[-1].overflow = "fold"
     console.print(table)
+
+
+def _pending(paths: list[str]) -> None:
+    if not paths:
+        return
+    alone = len(paths) == 1
+    line = Text("pending ", style="yellow").append(paths[0] if alone else "files", style="cyan")
+    console.print(line.append(f": the next run reads {'it' if alone else 'them'}"), soft_wrap=True)
+    for path in () if alone else paths[:FILES_SHOWN]:
+        console.print(Text(f"    {path}", style="cyan"), soft_wrap=True)
+    if len(paths) > FILES_SHOWN:
+        console.print("… and more that wait to be read: openbook status --json")
 
 
 def _models(values: dict[str, Any]) -> None:

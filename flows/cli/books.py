@@ -23,7 +23,7 @@ _LANGUAGE = click.option(
 
 
 @main.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @_COLLECTION
 @_LANGUAGE
 @click.option(
@@ -85,7 +85,7 @@ def ingest(
 
 
 @main.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @_COLLECTION
 @_LANGUAGE
 @as_json

@@ -10,6 +10,14 @@ import click
 from flows.cli.group import as_json, main, on_prefect, print_json
 from tasks.settings import current
 
+_MADE_OF = {
+    "preference": "A preference pair is made of an answer that was corrected, that replaced "
+    "another,\nor that was liked where another to the same question was disliked.",
+    "raft": "A RAFT example is made of an answer that was logged with the passages it was\nmade "
+    "from, as `openbook answer` logs them.",
+}
+"""What each kind of dataset needs of conversations, said where they have none of it."""
+
 
 @main.command()
 @click.argument("spec", metavar="SPEC|why")
@@ -205,10 +213,23 @@ def _show_report(report: dict[str, Any]) -> None:
     click.echo(f"{report['conversations']:>9,} conversations")
     for one in report["funnel"]:
         click.echo(f"{-one['examples']:>9,} {one['step']}: {one['reason']}")
-    click.echo(f"{report['examples']:>9,} examples: {_splits(report['splits'])}")
+    in_splits = report["examples"] - report["golden"]
+    click.echo(f"{in_splits:>9,} examples: {_splits(report['splits'])}")
     if report["golden"]:
         click.echo(f"{report['golden']:>9,} golden questions, which never train")
-    about = "" if report["tokens_exact"] else "about "
-    usd = "no known price" if report["usd"] is None else f"${report['usd']:,.2f}"
-    click.echo(f"{about}{report['tokens']:,} training tokens · {usd} for {report['epochs']} epochs")
+    if not in_splits and (made_of := _MADE_OF.get(report["kind"])):
+        click.echo(made_of)
+    click.echo(_price(report))
     click.echo(f"sha256 {report['content_sha256']}")
+
+
+def _price(report: dict[str, Any]) -> str:
+    """What the training split costs, and of which day the price is."""
+    if not report["tokens"]:
+        return "nothing to train on"
+    about = "" if report["tokens_exact"] else "about "
+    tokens = f"{about}{report['tokens']:,} training tokens"
+    if report["usd"] is None:
+        return f"{tokens} · no known price"
+    of_day = f", at prices of {report['price_as_of']}" if report["price_as_of"] else ""
+    return f"{tokens} · ${report['usd']:,.2f} for {report['epochs']} epochs{of_day}"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flows.cli.group import FAILED, as_json, main, print_json, tell
 from tasks.settings import current
+
+if TYPE_CHECKING:
+    from tasks.errors import OpenbookError
+
+_SHOWN = 20
 
 _COLLECTION = click.option(
     "--collection",
@@ -59,15 +65,16 @@ def import_file(
     from tasks.evaluate.golden.store import store_golden
 
     reading = read_questions(file)
-    with closing(connect(current(), autocommit=True)) as connection:
-        store_golden(
-            connection,
-            name,
-            reading.questions,
-            collection=collection,
-            purpose=purpose,
-            only=replace and not reading.rejected,
-        )
+    if reading.questions:
+        with closing(connect(current(), autocommit=True)) as connection:
+            store_golden(
+                connection,
+                name,
+                reading.questions,
+                collection=collection,
+                purpose=purpose,
+                only=replace and not reading.rejected,
+            )
     if as_json:
         rejected = [
             {"reason": one.message, "remedy": one.remedy or None} for one in reading.rejected
@@ -75,10 +82,16 @@ def import_file(
         print_json({"set": name, "questions": len(reading.questions), "rejected": rejected})
     else:
         click.echo(f"{len(reading.questions):,} questions are in {name}")
-    for one in reading.rejected:
-        tell(one)
+    _tell_rejected(reading.rejected)
     if reading.rejected:
         click.get_current_context().exit(FAILED)
+
+
+def _tell_rejected(rejected: Sequence[OpenbookError]) -> None:
+    for one in rejected[:_SHOWN]:
+        tell(one)
+    if len(rejected) > _SHOWN:
+        click.echo(f"… and {len(rejected) - _SHOWN:,} more", err=True)
 
 
 @golden.command()

@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
@@ -22,8 +23,39 @@ FAILED = 1
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-class _Openbook(click.Group):
+SECTIONS = {
+    "Documents": ("ingest", "plan", "sources", "forget"),
+    "Search and answers": (
+        "search", "more-like", "why", "answer", "strategy", "serve", "tokens", "mcp",
+    ),
+    "Measuring": ("golden", "evaluate", "advise"),
+    "Conversations, datasets and models": (
+        "conversations", "curate", "datasets", "retrain", "models", "promote", "rollback",
+    ),
+    "Running it": ("up", "down", "deploy", "status", "sql", "principals", "watch"),
+    "Upkeep": ("verify", "maintain", "reembed", "backup", "restore", "migrate"),
+}  # fmt: skip
+"""The commands as `openbook --help` lists them."""
+
+
+class _Listed(click.Group):
+    """Lists its commands with the whole first sentence of each, cut nowhere."""
+
+    sections: Mapping[str, Sequence[str]] = {}
+    """The commands' names by the title that they stand under; none: all under one."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in (self.sections or {"Commands": self.list_commands(ctx)}).items():
+            rows = [(name, self.commands[name].get_short_help_str(limit=1000)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class _Openbook(_Listed):
     """Tells errors as sentences, or as JSON where JSON was asked for."""
+
+    group_class = _Listed
+    sections = SECTIONS
 
     def invoke(self, ctx: click.Context) -> Any:
         asked = list(ctx.args)
@@ -49,6 +81,8 @@ def tell(error: OpenbookError) -> None:
 @click.version_option(version("openbook"), prog_name="openbook")
 def main() -> None:
     """Keep a folder of documents searchable, and answer from it.
+
+    Begin with `openbook ingest FOLDER`, then `openbook search "a question"`.
 
     Settings are OPENBOOK_* environment variables or lines of a .env file; the README lists them.
     Without OPENBOOK_DATABASE_URL everything lives in an embedded Postgres under OPENBOOK_HOME.
@@ -88,5 +122,10 @@ def on_prefect() -> Iterator[None]:
 
 
 def print_json(value: object) -> None:
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_as_plain)
     sys.stdout.write("\n")
+
+
+def _as_plain(value: object) -> object:
+    """What JSON has no form of: exact numbers as numbers, all else as text."""
+    return float(value) if isinstance(value, Decimal) else str(value)

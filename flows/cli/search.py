@@ -108,6 +108,8 @@ def search(
             connection=connection,
         )
         around = _around(connection, found, neighbours)
+        if not found:
+            _tell_where_documents_are(connection, collection)
     _tell(query, found, around, as_json=as_json)
 
 
@@ -221,6 +223,21 @@ def _tell(
         if (near := around.get(value["chunk_id"])) is not None:
             value["neighbours"] = [asdict(each) for each in near]
     print_json(values)
+
+
+def _tell_where_documents_are(connection: Connection, collection: str) -> None:
+    """Where no folder's documents are in the collection, the ones that hold some."""
+    from tasks.ingest.runs import sources
+
+    filled = sorted({source.collection for source in sources(connection)})
+    if collection not in filled:
+        elsewhere = f"--collection takes another: {', '.join(filled)}" if filled else ""
+        click.echo(
+            f"The collection {collection} has no folder. "
+            + (elsewhere or "Begin with: openbook ingest FOLDER")
+            + ".",
+            err=True,
+        )
 
 
 def parse_filter(text: str | None) -> dict[str, Any] | None:

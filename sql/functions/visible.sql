@@ -17,7 +17,11 @@ begin
     where c.name = scope.collection and c.id in (select openbook.my_collections());
     if collection_id is null then
         raise exception 'there is no collection %', quote_nullable(scope.collection)
-            using errcode = 'invalid_parameter_value', hint = 'See the table openbook.collections.';
+            using errcode = 'invalid_parameter_value',
+                  hint = 'There are: ' || coalesce(
+                      (select string_agg(c.name, ', ' order by c.name)
+                       from collections c where c.id in (select openbook.my_collections())),
+                      'none') || '.';
     end if;
     select c.condition, c.binds into condition, binds
     from openbook.conditions(collection_id, filters, required, excluded) c;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from click import Command, Group
 from click.testing import CliRunner, Result
 
 from flows.cli import main
+from flows.cli.group import SECTIONS
 from tests.book import Book
 
 TIDES = (
@@ -93,6 +95,16 @@ def test_every_command_has_help_and_all_that_report_have_json() -> None:
             assert "--json" in help_text.output, words
 
 
+def test_help_lists_every_command_under_one_title_with_its_whole_sentence() -> None:
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(main.commands)
+    text = openbook("--help").output
+    for name in listed:
+        assert f"\n  {name} " in text
+    assert "..." not in text.partition("\nDocuments:")[2].replace('"select ..."', "")
+    assert "..." not in openbook("golden", "--help").output.partition("\nCommands:")[2]
+
+
 def commands(group: Group) -> Iterator[tuple[list[str], Command]]:
     """Each command below the group, with the words that name it."""
     for name, command in group.commands.items():
@@ -109,6 +121,19 @@ def test_a_rejected_file_is_named_and_the_exit_code_is_1(book: Book) -> None:
     assert rejected["path"] == "empty.md"
     assert rejected["reason"]
     assert "empty.md" in openbook("ingest").output
+
+
+def test_files_rejected_for_one_reason_stand_together(book: Book) -> None:
+    for number in range(7):
+        book.write(f"empty {number}.md", "")
+    book.write("archive.zip", "PK")
+    told = openbook("plan", str(book.drop)).output
+    assert told.count("The file is empty") == 1
+    assert "rejected 7 files: The file is empty" in told
+    assert "\n    empty 4.md\n" in told
+    assert "empty 5.md" not in told
+    assert "… and 2 more: openbook plan --json" in told
+    assert "rejected archive.zip: " in told
 
 
 def test_a_plan_says_what_a_run_would_do_and_changes_nothing(book: Book) -> None:
@@ -147,6 +172,15 @@ def test_search_prints_hits_with_their_places(book: Book) -> None:
     }
     assert {"text", "document_id", "chunk_id", "keyword_rank", "dense_rank"} <= hits[0].keys()
     assert "sea/tides.md" in openbook("search", "spring tide").output
+
+
+def test_a_search_where_no_documents_are_says_where_some_are(book: Book) -> None:
+    assert "Begin with: openbook ingest FOLDER" in openbook("search", "tide").stderr
+    assert "No folder is known yet" in openbook("status").output
+    book.write("tides.md", TIDES)
+    as_json("ingest", str(book.drop), "--collection", "sea")
+    assert "--collection takes another: sea." in openbook("search", "tide").stderr
+    assert "There are: default, sea." in openbook("search", "tide", "--collection", "no").stderr
 
 
 def test_a_time_that_is_not_kept_or_still_to_come_is_said(book: Book) -> None:
@@ -192,6 +226,16 @@ def test_search_goes_on_from_a_hit(book: Book) -> None:
     assert found["demands"][0]["met"] is False
     assert "a hit" in openbook("why", "spring tide", chunk).output
     assert openbook("why", "tide", "999999").exit_code == 1
+
+
+def test_a_file_without_a_usable_question_makes_no_golden_set(book: Book, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no JSON\n" * 30)
+    result = openbook("golden", "import", str(file), "--set", "sea")
+    assert result.exit_code == 1
+    assert result.stderr.count("it is no JSON") == 20
+    assert "… and 10 more" in result.stderr
+    assert as_json("golden", "list") == []
 
 
 def test_what_search_asked_once_sql_knows(book: Book) -> None:

@@ -99,7 +99,8 @@ def _outline(pdf: Any) -> dict[int, dict[str, int]]:
 def _with_pictures(elements: Elements, pdf: Any, pictures: list[int]) -> Elements:
     """The elements with those of the pages that tesseract reads, in the order of the pages."""
     if tesseract() is None:
-        raise MissingTool(f"Its {len(pictures)} pages are pictures without text (a scan)", INSTALL)
+        pages = "page is a picture" if len(pictures) == 1 else f"{len(pictures)} pages are pictures"
+        raise MissingTool(f"Its {pages} without text (a scan)", INSTALL)
     recognised = Elements()
     with TemporaryDirectory() as folder:
         for index in pictures:
