@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 from flows.cli import main
 from tests.book import Book
 from tests.datasets.conftest import Log
+from tasks.training.local.artifact import digest
+from tasks.training.registry import Candidate, register
 from tests.training.local.conftest import FACTS
 
 
@@ -46,6 +49,26 @@ def test_a_held_out_split_is_measured_and_compared(book: Book, tiny: Path) -> No
             [first["id"]],
         ).rowcount
     assert items == nll["items"]
+
+
+def test_an_adapter_is_compared_with_its_base(book: Book, tiny: Path, trained: Path) -> None:
+    with book.connect() as connection:
+        log = Log(connection, book.settings)
+        for asked, said in FACTS * 5:
+            log.say(asked, said)
+        log.curate(
+            "quality: {min_tokens: 1}\ndedupe: {exact: false, near: 0}\n"
+            "decontaminate: {test_share: 0}\nsplit: {train: 0.5, validation: 0.0, test: 0.5}"
+        )
+        taught = Candidate(
+            name="halls", base=str(tiny), artifact=str(trained),
+            artifact_sha256=bytes.fromhex(digest(trained)), host=socket.gethostname(),
+        )  # fmt: skip
+        register(connection, taught)
+    base = told("--held-out", "support", "--model", str(tiny))
+    adapted = told("--held-out", "support", "--model", "halls@1")
+    assert (adapted["model"], adapted["against"]["id"]) == ("halls@1", base["id"])
+    assert adapted["against"]["measures"]["nll"]["interval"][1] < 0
 
 
 def test_a_held_out_split_needs_a_model_of_this_machine() -> None:
