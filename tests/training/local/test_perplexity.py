@@ -10,10 +10,10 @@ from typing import Any
 from click.testing import CliRunner
 
 from flows.cli import main
-from tests.book import Book
-from tests.datasets.conftest import Log
 from tasks.training.local.artifact import digest
 from tasks.training.registry import Candidate, register
+from tests.book import Book
+from tests.datasets.conftest import Log
 from tests.training.local.conftest import FACTS
 
 
