@@ -85,9 +85,21 @@ def test_mcnemar_is_exact(wins: int, losses: int, p: float) -> None:
 def test_five_wins_and_no_loss_are_not_enough() -> None:
     five = [(1.0, 0.0)] * 5 + [(1.0, 1.0)] * 45
     six = [(1.0, 0.0)] * 6 + [(1.0, 1.0)] * 44
-    assert compared(five).low > 0
+    assert bootstrap(np.array([1.0] * 5 + [0.0] * 45), 0.95)[0] > 0
     assert verdict(compared(five), 0.0, 0.05, 0.95) == "not worse"
     assert verdict(compared(six), 0.0, 0.05, 0.95) == "better"
+
+
+def test_small_gains_do_not_hide_a_large_loss_that_few_items_seldom_show() -> None:
+    random = np.random.default_rng(3)
+    promoted = 0
+    for _ in range(200):  # no gain on the whole: every twentieth item loses what the others gain
+        lost = random.random(20) < 0.05
+        pairs = [(0.0, 0.95) if one else (0.55, 0.5) for one in lost]
+        promoted += verdict(compared(pairs), 0.0, 0.05, 0.95) == "better"
+    assert promoted <= 200 * 0.025
+    large = [(0.5 + gain, 0.5) for gain in random.normal(0.25, 0.1, 20)]
+    assert verdict(compared(large), 0.0, 0.05, 0.95) == "better"
 
 
 @pytest.mark.parametrize(

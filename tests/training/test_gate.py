@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg import Connection
 
+from tasks.training.decisions import decision, report, store_decision
 from tasks.training.examinations import Examination
 from tasks.training.gate import Judgement, Rules, Standing, judge
+from tasks.training.registry import Candidate, register
 
 TODAY = date(2026, 3, 1)
 SOUND = Standing(tainted_at=None, retires_on=None, overlap=(), today=TODAY)
@@ -205,3 +208,13 @@ def test_the_order_of_items_decides_nothing(values: list[tuple[float, float]], o
 def test_an_examination_that_has_not_ended_decides_nothing(finished: bool) -> None:
     torn = [replace(GOOD[0], finished=finished), *GOOD[1:]]
     assert judge(torn, POOR, SOUND, RULES).passes == finished
+
+
+def test_a_judgement_over_one_item_is_kept(connection: Connection) -> None:
+    ours, theirs = (exam("helm", model, 1, items=1) for model in ("new@1", "old@1"))
+    found = judge([ours], [theirs], SOUND, RULES)
+    candidate = register(connection, Candidate(name="new", base="b", endpoint_model="new"))
+    number = store_decision(connection, candidate, None, found, RULES)
+    kept = decision(connection, number)
+    assert (kept["outcome"], kept["items"], kept["low"]) == ("inconclusive", 1, -1)
+    assert "1 items, 20 needed" in report(kept)
