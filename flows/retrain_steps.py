@@ -21,7 +21,7 @@ from tasks.errors import Fatal, Rejected, Retryable
 from tasks.settings import Settings
 from tasks.training.backend import Backend, Method, TrainingJob, open_backend
 from tasks.training.cycles import Cycle, Refused, Step, Waiting, advance, finish, stumble
-from tasks.training.decisions import decision, store_decision
+from tasks.training.decisions import decision, looks, store_decision
 from tasks.training.examinations import examinations_of
 from tasks.training.gate import Standing, judge
 from tasks.training.policy import check_price
@@ -230,6 +230,7 @@ def weigh(connection: Connection, settings: Settings, cycle: Cycle) -> None:
         retires_on=candidate.retires_on,
         overlap=None if version is None else trained_on(connection, version, items),
         today=datetime.now(UTC).date(),
+        looks=looks(connection, candidate, present.id if present else None),
     )
     found = judge(ours, theirs if other else None, standing, wanted.gate)
     with connection.transaction():

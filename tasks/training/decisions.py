@@ -41,7 +41,7 @@ def store_decision(
             "serving_id": serving_id,
             "outcome": found.outcome,
             "margin": rules.margin,
-            "confidence": rules.confidence,
+            "confidence": found.confidence,
             "difference": test and test.difference,
             "low": test and test.low,
             "high": test and test.high,
@@ -50,6 +50,17 @@ def store_decision(
             "reasons": Jsonb([asdict(one) for one in found.conditions]),
             "figures": Jsonb(dict(found.figures)),
         },
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def looks(connection: Connection, candidate: Registered, serving_id: int | None) -> int:
+    """How often the gate has judged the candidate against that model; None: the configured one."""
+    row = connection.execute(
+        "select count(*) from openbook.gate_decisions"
+        " where candidate_id = %s and serving_id is not distinct from %s",
+        [candidate.id, serving_id],
     ).fetchone()
     assert row is not None
     return int(row[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from math import isfinite
 from typing import Any, Literal, get_args
@@ -18,6 +18,8 @@ GUARDS: tuple[Guard, ...] = get_args(Guard)
 
 RETIRING = timedelta(days=30)
 """A model that is shut down within this time is not worth changing to."""
+_HALVINGS = 10
+"""Later looks at a candidate are no stricter: what they could let through is nothing by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,14 @@ class Standing:
     """What is known of the candidate beside its answers.
 
     `overlap` are items of the examinations that its training examples hold; None: not known.
+    `looks` is how often it was judged before against what answers now.
     """
 
     tainted_at: datetime | None
     retires_on: date | None
     overlap: Sequence[str] | None
     today: date
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the gate found. `other` is whom the candidate was compared with; None: a threshold."""
+    """What the gate found. `other` is whom the candidate was compared with; None: a threshold.
+
+    `confidence` is what was asked of it, which grows with every look.
+    """
 
     candidate: str
     other: str | None
+    confidence: float
     outcome: Verdict
     found: Comparison | None
     conditions: tuple[Condition, ...]
@@ -93,8 +101,11 @@ def judge(
     """Hold a candidate's examinations against those of what answers now, over the same items.
 
     Without `other` its means are held against `rules.least`. What is missing, or no number, never
-    passes.
+    passes. Each further look at the same two leaves half the error of the one before, so that who
+    only looks often enough promotes no equal.
     """
+    error = (1 - rules.confidence) / 2 ** min(standing.looks, _HALVINGS)
+    rules = replace(rules, confidence=1 - error)
     pairing = _Pairing(candidate, other, rules)
     items = pairing.items("task", rules.measures)
     found = pairing.compare(items)
@@ -113,6 +124,7 @@ def judge(
     return Judgement(
         candidate=candidate[0].model if candidate else "the candidate",
         other=None if other is None else pairing.named,
+        confidence=rules.confidence,
         outcome=outcome,
         found=found,
         conditions=conditions,
@@ -244,7 +256,7 @@ def _better(
     wanted = f"more than {rules.margin:g} " if rules.margin else ""
     says = (
         f"{outcome}: {found.candidate:.3f} against {found.other:.3f} of {pairing.named} over "
-        f"{found.items:,} items, {found.difference:+.3f} ({rules.confidence:.0%} interval "
+        f"{found.items:,} items, {found.difference:+.3f} ({100 * rules.confidence:.4g}% interval "
         f"{found.low:+.3f} to {found.high:+.3f}{p}); {wanted}asked with that confidence, and so "
         f"many items show {found.minimum_detectable:.3f} with power .8"
     )

@@ -181,6 +181,8 @@ def test_the_same_training_is_not_bought_twice(pupil: Pupil) -> None:
     cycle = pupil.go(pupil.begin())
     assert cycle.outcome == "promoted"
     assert "helm@1 was trained so before" in pupil.says(cycle)
+    assert cycle.decision_id is not None
+    assert decision(pupil.connection, cycle.decision_id)["confidence"] == 0.975
     assert pupil.go(pupil.begin()).outcome == "unchanged"
     assert len(pupil.school.provider.jobs) == 1
 

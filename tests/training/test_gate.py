@@ -210,6 +210,16 @@ def test_an_examination_that_has_not_ended_decides_nothing(finished: bool) -> No
     assert judge(torn, POOR, SOUND, RULES).passes == finished
 
 
+def test_who_looks_again_must_be_surer() -> None:
+    ours, theirs = exams("new@1", 21), exams("old@1", 15)
+    assert judge(ours, theirs, SOUND, RULES).outcome == "better"
+    again = judge(ours, theirs, replace(SOUND, looks=1), RULES)
+    assert (again.outcome, again.confidence) == ("not worse", 0.975)
+    often = judge(GOOD, POOR, replace(SOUND, looks=1000), RULES)
+    assert often.confidence < 1
+    assert not judge(GOOD, GOOD, replace(SOUND, looks=1000), RULES).passes
+
+
 def test_a_judgement_over_one_item_is_kept(connection: Connection) -> None:
     ours, theirs = (exam("helm", model, 1, items=1) for model in ("new@1", "old@1"))
     found = judge([ours], [theirs], SOUND, RULES)
