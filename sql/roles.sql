@@ -55,9 +55,10 @@ declare
         'chat_models', 'gate_decisions', 'promotions', 'training_runs', 'training_files',
         'training_events', 'retrain_cycles'];
     examined   constant text[] := array[
-        'answer_evaluations', 'answer_scores', 'answer_figures', 'answers', 'failure_kinds'];
+        'answer_evaluations', 'answer_figures', 'answers', 'failure_kinds'];
     asked_for  constant text[] := array[
-        'golden_questions', 'golden_judgements', 'answer_results', 'answer_verdicts'];
+        'golden_questions', 'golden_judgements', 'answer_results', 'answer_scores',
+        'answer_verdicts'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
@@ -108,10 +109,12 @@ begin
             ('openbook_analyst', 'select (id, conversation_id, ordinal, kind, value, given_at)',
              array['feedback']),
             ('openbook_analyst', 'select', curated || trained || examined),
-            -- An answer to a golden question quotes what its reader may not see.
+            -- An answer to a golden question, and why it failed, quote what its reader may not see.
             ('openbook_analyst', 'select (answer_evaluation_id, item, golden_question_id, chunk_ids,'
              ' cited_ids, input_tokens, output_tokens, retrieval_ms, generation_ms)',
              array['answer_results']),
+            ('openbook_analyst', 'select (answer_evaluation_id, item, measure, value)',
+             array['answer_scores']),
             ('openbook_analyst', 'select (id, recipe, conversation_id, rejected_id, sha256, tokens,'
              ' turns, language, flags, personal, ordinals, chunk_ids)', array['examples']),
             ('openbook_trainer', 'select, insert, update, delete',

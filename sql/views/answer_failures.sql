@@ -2,7 +2,6 @@ create or replace view analytics.answer_failures with (security_invoker = true) 
 select e.id as evaluation_id, e.started_at, e.name, e.purpose, e.model, e.strategy,
        c.item as question,
        case when r.value = 0 then 'retrieval' else 'generation' end as half,
-       concat_ws('; ', c.detail, r.detail) as missing,
        r.value as retrieval_recall, a.chunk_ids, a.cited_ids, a.retrieval_ms, a.generation_ms
 from openbook.answer_evaluations e
 join openbook.answer_scores c
@@ -11,7 +10,7 @@ join openbook.answer_results a on a.answer_evaluation_id = e.id and a.item = c.i
 left join openbook.answer_scores r
     on r.answer_evaluation_id = e.id and r.item = c.item and r.measure = 'retrieval_recall';
 
-comment on view analytics.answer_failures is 'One row an examination and a question whose answer failed a check. The answer itself is for those who train.';
+comment on view analytics.answer_failures is 'One row an examination and a question whose answer failed a check. The answer, and what of it failed, quote documents and are for those who train.';
 comment on column analytics.answer_failures.evaluation_id is 'See analytics.answer_evaluations.';
 comment on column analytics.answer_failures.started_at is 'When the examination began.';
 comment on column analytics.answer_failures.name is 'Of the golden set.';
@@ -20,7 +19,6 @@ comment on column analytics.answer_failures.model is 'Name and version of the mo
 comment on column analytics.answer_failures.strategy is 'What it answered from: rag, long-context, none or oracle.';
 comment on column analytics.answer_failures.question is 'As it was asked.';
 comment on column analytics.answer_failures.half is 'retrieval: no expected document was shown to the model; generation: one was, or none was to be found.';
-comment on column analytics.answer_failures.missing is 'Which checks failed, and which expected documents were not shown.';
 comment on column analytics.answer_failures.retrieval_recall is 'The share of the expected documents that was shown, 0 to 1; null where search was not asked.';
 comment on column analytics.answer_failures.chunk_ids is 'The chunks that were shown, best first.';
 comment on column analytics.answer_failures.cited_ids is 'Those among them that the answer cites.';

@@ -8,8 +8,12 @@ from psycopg import errors
 from flows.ask import answer
 from tasks.answer.log import log_answer, said_before
 from tasks.errors import Rejected
-from tasks.records import Answer
+from tasks.evaluate.answers.examine import examine
+from tasks.evaluate.golden.store import golden_set, store_golden
+from tasks.records import Answer, ChatModel
 from tasks.settings import Settings
+from tests.evaluate.asked import answer as said
+from tests.evaluate.asked import question, shown
 from tests.retrieve.conftest import Shelf
 from tests.security.conftest import Enter, settings_of
 
@@ -62,3 +66,22 @@ def test_an_analyst_is_answered_and_counts_answers_but_neither_logs_nor_reads_th
     (name,) = session.execute("select conversation from analytics.answers").fetchone() or ("",)
     with pytest.raises(errors.InsufficientPrivilege):
         said_before(session, name, None)
+
+
+def test_an_analyst_counts_failures_and_reads_neither_answers_nor_what_they_quote(
+    shelf: Shelf, enter: Enter
+) -> None:
+    secret = "the ransom is nine million"
+    asked = question("How much?", sources=["board/secret.md"], checks=[{"contains": secret}])
+    store_golden(shelf.connection, "board", [asked], collection="default")
+    shelf.connection.commit()
+    exam = golden_set(shelf.connection, "board")
+    wrong = said("No idea.", shown("the wind is west"))
+    examine(shelf.connection, exam, ChatModel("small", "small"), lambda _: wrong, strategy="rag")
+    session = enter("openbook_analyst")
+    row = session.execute("select question, half from analytics.answer_failures").fetchone()
+    assert row == ("How much?", "retrieval")
+    for column in ("answer_results.answer", "answer_scores.detail", "golden_questions.checks"):
+        table, _, name = column.partition(".")
+        with pytest.raises(errors.InsufficientPrivilege):
+            session.execute(f"select {name} from {table}".encode())
