@@ -16,6 +16,7 @@ from tasks.advise.assumptions import read_given
 from tasks.advise.evidence import gather, unclear
 from tasks.advise.judge import KindJudge
 from tasks.advise.page import markdown
+from tasks.answer.strategy import strategies
 from tasks.database import connect, query
 from tasks.datasets.quality import refuses
 from tasks.errors import Rejected
@@ -98,5 +99,6 @@ def advice_on(task: str, collection: str, assume: list[str]) -> Advice:
     given = read_given(assume)
     settings = current()
     with connect(settings) as connection:
+        strategies(connection, collection)  # which refuses an unknown one
         evidence = gather(connection, collection, task, refuses)
         return advise_on(evidence, task, serving_model(connection, settings, task), given)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from flows.show import console
 from tasks.advise.page import number
+
+if TYPE_CHECKING:
+    from tasks.advise.assumptions import Assumption
+    from tasks.advise.thresholds import Threshold
 
 
 def advice(values: dict[str, Any]) -> None:
@@ -23,14 +30,23 @@ def advice(values: dict[str, Any]) -> None:
     )
     if values["overruled"]:
         console.print(f"  {values['overruled']}", markup=False)
-    _criteria(values["criteria"])
+    _criteria([one for one in values["criteria"] if one["figure"]["value"] is not None])
     for one in values["failures"]:
         mended = ", ".join(one["mended_by"]) or "?"
         console.print(
             f"{one['count']:>7,} answers: {one['says']} (mended by {mended})", markup=False
         )
     _costs(values["costs"])
-    console.print("Next:")
+    if values["missing"]:
+        console.print("Not known, and what measures it:")
+    unknown: dict[str, list[str]] = {}
+    for one in values["missing"]:
+        unknown.setdefault(one["command"], []).append(one["says"])
+    for command, criteria in unknown.items():
+        console.print(Padding(Text(f"whether {', whether '.join(criteria)}:"), (0, 0, 0, 2)))
+        console.print(Padding(Text(command, style="cyan"), (0, 0, 0, 6)))
+    if values["next_actions"]:
+        console.print("Next:")
     for place, one in enumerate(values["next_actions"], 1):
         console.print(
             f" {place}. {one['do']}: {one['command']} (${one['usd']:,.2f}, {one['hours']:g} h)\n"
@@ -44,6 +60,15 @@ def advice(values: dict[str, Any]) -> None:
         console.print(f"  {word} {one['says']}: {one['recommendation']}", markup=False)
 
 
+def assumed(found: Mapping[str, Assumption], limits: Mapping[str, Threshold]) -> None:
+    """What `--assume` overrides: names with the values that hold, their origin and meaning."""
+    rows = [(name, one.value, one.origin, one.meaning) for name, one in found.items()]
+    rows += [(name, limit.value, "threshold", limit.source) for name, limit in limits.items()]
+    for name, value, origin, meaning in rows:
+        console.print(Text(name, style="cyan").append(f"={number(value)} ({origin})", style=""))
+        console.print(Padding(Text(meaning, style="dim"), (0, 0, 0, 4)))
+
+
 def _criteria(found: list[dict[str, Any]]) -> None:
     table = Table("criterion", "figure", "threshold", "points to", box=None)
     for one in found:
@@ -53,8 +78,6 @@ def _criteria(found: list[dict[str, Any]]) -> None:
 
 
 def _figure(figure: dict[str, Any]) -> str:
-    if figure["value"] is None:
-        return "[dim]not known[/dim]"
     reach = figure["interval"]
     between = f" ({number(reach[0])} to {number(reach[1])})" if reach else ""
     return f"{number(figure['value'])} {figure['unit']}{between}"

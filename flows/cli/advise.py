@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from flows.cli.group import as_json, main, on_prefect, print_json
@@ -41,6 +43,9 @@ def advise(
     and source, what each would cost, what is unknown and what measures it, the cheapest next
     actions, and what would change the recommendation. The same database gives the same advice.
     """
+    if "?" in assume:
+        _list_assumed(task, collection, [one for one in assume if one != "?"], as_json)
+        return
     with on_prefect():
         from flows.advise import advise as advise_flow
 
@@ -57,3 +62,21 @@ def advise(
     from flows import show_advice
 
     show_advice.advice(report)
+
+
+def _list_assumed(task: str, collection: str, assume: list[str], as_json: bool) -> None:
+    """What `--assume` overrides, with the values that hold."""
+    from flows import show_advice
+    from flows.advise import advice_on
+    from tasks.advise.thresholds import THRESHOLDS
+
+    assumed = advice_on(task, collection, assume).assumed
+    if as_json:
+        print_json(
+            {
+                "assumptions": {name: asdict(one) for name, one in assumed.items()},
+                "thresholds": {name: one._asdict() for name, one in THRESHOLDS.items()},
+            }
+        )
+    else:
+        show_advice.assumed(assumed, THRESHOLDS)

@@ -16,6 +16,10 @@ from tasks.settings import current
 if TYPE_CHECKING:
     from tasks.records import Answer, Hit
 
+_NEAREST_OF = {
+    "nothing found": "What comes nearest:",
+    "answered": "It cites nothing of what it was shown, which began with:",
+}
 _NEAREST = 3
 _STRATEGIES = click.Choice(["rag", "long-context", "none"])
 
@@ -106,16 +110,17 @@ def _tell(found: Answer, *, told: bool) -> None:
 
     from flows.show import console, place
 
-    console.print("" if told else found.text, markup=False)
-    console.print()
+    if found.text:
+        console.print("" if told else found.text, markup=False)
+        console.print()
     if found.outcome == "no model":
         console.print(
             "These are the best passages: no model is configured. Set OPENBOOK_ANSWER_MODEL (and "
             "OPENBOOK_ANSWER_URL or OPENBOOK_ANSWER_KEY) to have an answer written from them.",
             style="dim",
         )
-    if found.outcome == "nothing found" and found.passages:
-        console.print("What comes nearest:", style="dim")
+    if found.passages and (nearest := _NEAREST_OF.get(found.outcome)) and not found.cited:
+        console.print(nearest, style="dim")
         for hit in found.passages[:_NEAREST]:
             console.print(Text(f"    {place(hit)}", style="cyan"), soft_wrap=True)
     if found.outcome == "failed":

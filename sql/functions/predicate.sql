@@ -52,7 +52,7 @@ begin
         when token is not null then format(
             'at character %s, %s %s', token ->> 'at', left(token ->> 'text', 60), message)
         when tokens = '[]' then message
-        else format('at its end, something is wanting: %s', hint) end
+        else 'at its end, something is wanting' end
         using errcode = 'invalid_parameter_value', hint = hint;
 end
 $$;

@@ -1,5 +1,6 @@
 with said as (
-    select coalesce(m.said_at, c.ended_at, c.started_at, c.logged_at) as at,
+    -- When a conversation was loaded tells nothing of how many questions are asked a day.
+    select coalesce(m.said_at, c.ended_at, c.started_at) as at,
            m.input_tokens, m.output_tokens, m.latency_ms, length(m.content) as characters,
            cardinality(m.chunk_ids) > 0 as stood_on_passages
     from openbook.messages m
@@ -8,7 +9,7 @@ with said as (
 ), newest as (
     select max(s.at) as at from said s
 ), month as (
-    select s.* from said s, newest n where s.at > n.at - interval '30 days'
+    select s.* from said s, newest n where s.at is null or s.at > n.at - interval '30 days'
 ), searches as (
     select l.asked_at from openbook.search_log l where l.collection = %(collection)s
 ), searched as (
@@ -18,6 +19,7 @@ with said as (
     where l.asked_at > (select max(o.asked_at) from searches o) - interval '30 days'
 )
 select (select count(*) from month) as answers,
+       (select count(m.at) from month m) as dated,
        (select greatest(1, extract(epoch from max(m.at) - min(m.at)) / 86400)::double precision
         from month m) as days,
        (select avg(m.input_tokens)::double precision from month m) as input_tokens,

@@ -4,7 +4,10 @@ with newest as (
     from openbook.dataset_versions v
     join openbook.datasets d on d.id = v.dataset_id
     where d.kind = any (%(kinds)s)
-    order by v.created_at desc, v.id desc
+    -- A version that trains nobody says nothing of what there is to train on.
+    order by exists (select from openbook.dataset_examples x
+                     where x.version_id = v.id and x.split = 'train') desc,
+             v.created_at desc, v.id desc
     limit 1
 ), training as (
     select e.conversation_id, c.user_pseudonym

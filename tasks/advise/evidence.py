@@ -85,7 +85,7 @@ class Evidence:
         """Whether there is nothing to judge by."""
         return not (
             self.documents or self.failures or self.dataset or self.experiments.correct
-        ) and (not self.figures["answers_a_day"].value)
+        ) and (self.figures["on_passages"].value is None)
 
 
 def gather(connection: Connection, collection: str, task: str, refuses: Refuses) -> Evidence:
@@ -223,7 +223,7 @@ def _data(dataset: Mapping[str, Any] | None) -> dict[str, Figure]:
 
 
 def _volume(said: Mapping[str, Any]) -> dict[str, Figure]:
-    answers = said["answers"] / said["days"] if said["answers"] else None
+    answers = said["dated"] / said["days"] if said["dated"] else None
     searches = said["searches"] / said["search_days"] if said["searches"] else None
     return {
         "answers_a_day": counted(answers, "answers a day", LOG),

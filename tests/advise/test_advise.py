@@ -190,3 +190,23 @@ def test_a_simpler_strategy_that_is_not_worse_is_preferred(installation: Install
     found = recommended(installation).as_json()
     assert found["recommendation"] == "rag"
     assert "simpler and not worse" in found["overruled"]
+
+
+def test_when_conversations_were_loaded_says_nothing_of_questions_a_day(
+    installation: Installation,
+) -> None:
+    installation.log.say("What is the fee?", "Seven ducats.", started_at=None)
+    evidence = gather(installation.connection, "default", "answer", refuses)
+    assert evidence.figures["answers_a_day"].value is None
+    assert evidence.is_empty is False
+
+
+def test_a_dataset_that_trains_nobody_does_not_stand_for_one_that_does(
+    installation: Installation,
+) -> None:
+    installation.correct_style(20)
+    installation.curated()
+    known = gather(installation.connection, "default", "answer", refuses).figures["examples"].value
+    installation.curated("source: {filter: {model: nobody}}\n")
+    again = gather(installation.connection, "default", "answer", refuses).figures["examples"].value
+    assert again == known

@@ -20,7 +20,7 @@ from tests.flows.test_examine import QUESTIONS
 
 
 def test_the_advice_is_printed_and_kept_as_a_page(book: Book) -> None:
-    empty = CliRunner().invoke(main, ["advise", "--collection", "nothing"])
+    empty = CliRunner().invoke(main, ["advise"])
     assert empty.exit_code == 0, empty.output
     assert "nothing to judge by" in empty.output
     with book.connect() as connection:
@@ -37,8 +37,23 @@ def test_the_advice_is_printed_and_kept_as_a_page(book: Book) -> None:
     assert "data:image/svg+xml;base64," in page
     for_people = CliRunner().invoke(main, ["advise", "--assume", "window=10"])
     assert for_people.output.startswith("rag · confidence")
-    wrong = CliRunner().invoke(main, ["advise", "--assume", "?"])
-    assert wrong.exit_code == 1
+    unknown, _, known = for_people.output.rpartition("Not known, and what measures it:")
+    assert "whether answers have to cite:" in known
+    assert "answers have to cite" not in unknown
+    wrong = CliRunner().invoke(main, ["advise", "--assume", "colour=1"])
+    assert (wrong.exit_code, "knows no 'colour'" in wrong.stderr) == (1, True)
+    nowhere = CliRunner().invoke(main, ["advise", "--collection", "nowhere"])
+    assert (nowhere.exit_code, "no collection 'nowhere'" in nowhere.stderr) == (1, True)
+
+
+def test_what_can_be_assumed_is_listed_with_the_values_that_hold(book: Book) -> None:
+    shown = CliRunner().invoke(main, ["advise", "--assume", "?", "--assume", "window=77"])
+    assert shown.exit_code == 0
+    assert "window=77 (given)" in shown.output
+    assert "queries_per_day=100 (assumed)" in shown.output
+    assert "oracle_gap=0.1 (threshold)" in shown.output
+    listed = CliRunner().invoke(main, ["advise", "--assume", "?", "--json"])
+    assert json.loads(listed.stdout)["assumptions"]["window"]["origin"] == "assumed"
 
 
 def test_an_experiment_asks_the_same_questions_under_every_strategy(

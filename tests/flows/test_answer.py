@@ -43,6 +43,13 @@ def test_an_answer_names_what_it_cites_and_how_to_go_on(model: ChatEndpoint) -> 
     assert openbook("answer", "?", "--conversation", "answer-0").exit_code == 1
 
 
+def test_an_answer_that_cites_nothing_says_so(model: ChatEndpoint) -> None:
+    model.reply = lambda _: "The spring tide."
+    result = openbook("answer", QUESTION, "--no-log")
+    assert "It cites nothing of what it was shown" in result.stdout
+    assert "    tides.md" in result.stdout
+
+
 def test_a_model_that_fails_ends_with_1_and_says_why(model: ChatEndpoint) -> None:
     model.refuses_everything = True
     result = openbook("answer", QUESTION, "--no-log")
