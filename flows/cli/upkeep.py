@@ -30,6 +30,8 @@ def forget(
     A PATH is a file or folder, as search shows it or absolute; history, chunks and vectors that
     nobody else uses go with it. The files themselves stay where they are: delete them first, or the
     next run reads them again. A forgotten conversation is not loaded again, whatever holds it.
+    Logged answers that quote a document are conversations, and backups keep what they hold: forget
+    the ones by name (analytics.answers), and delete the others.
     """
     if not (paths or users or conversations):
         raise click.UsageError("Name a PATH, or use --user or --conversation.")

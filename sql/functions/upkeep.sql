@@ -12,6 +12,8 @@ begin
     select array_agg(distinct k.passage_id), count(*) into passage_ids, chunks
     from chunks k
     where k.content_id = any (content_ids);
+    perform openbook.forget_quotes(array(
+        select k.id from chunks k where k.content_id = any (content_ids)));
 
     delete from contents c where c.id = any (content_ids);
     get diagnostics contents = row_count;
@@ -60,6 +62,28 @@ begin
 end
 $$;
 comment on function openbook.forget is 'Delete documents with their whole history, and everything of theirs that no other document uses; how many rows of each went.';
+
+create or replace function openbook.forget_quotes(chunk_ids bigint[]) returns void
+language sql volatile
+set search_path = openbook, public, pg_temp
+as $$
+    with quoted as (
+        update answer_results r
+        set answer = null, reason = 'what it was answered from is no longer kept'
+        where r.chunk_ids && forget_quotes.chunk_ids
+        returning r.answer_evaluation_id, r.item
+    ), judged as (
+        update answer_verdicts v
+        set reason = null
+        from quoted q
+        where q.answer_evaluation_id in (v.answer_evaluation_id, v.other_id) and q.item = v.item
+    )
+    update answer_scores s
+    set detail = null
+    from quoted q
+    where q.answer_evaluation_id = s.answer_evaluation_id and q.item = s.item;
+$$;
+comment on function openbook.forget_quotes is 'Take out of examinations what models answered from these chunks, and what was said of it; the scores stay.';
 
 create or replace function openbook.sweep(retention interval default '90 days', grace interval default '1 day')
 returns table (versions bigint, contents bigint, chunks bigint, passages bigint, embeddings bigint)

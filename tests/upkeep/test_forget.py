@@ -43,6 +43,32 @@ def test_a_forgotten_document_leaves_nothing_behind(book: Book) -> None:
     assert book.search("spring tide", mode="keyword") == []
 
 
+def test_what_models_answered_from_a_forgotten_document_goes_with_it(book: Book) -> None:
+    book.write("tides.md", "# Tides\n\nThe spring tide follows the new moon.\n")
+    book.write("wind.md", "# Wind\n\nThe trade wind blows steady.\n")
+    book.ingest()
+    with book.connect() as connection:
+        connection.execute(
+            "with e as (insert into answer_evaluations"
+            " (name, purpose, model, collection, strategy, questions)"
+            " values ('coast', 'task', 'small', 'default', 'rag', 2) returning id),"
+            " r as (insert into answer_results (answer_evaluation_id, item, answer, chunk_ids)"
+            "       select e.id, d.path, p.body, array[c.id] from e, documents d"
+            "       join versions v on v.id = d.version_id"
+            "       join chunks c on c.content_id = v.content_id"
+            "       join passages p on p.id = c.passage_id returning *)"
+            " insert into answer_scores (answer_evaluation_id, item, measure, value, detail)"
+            " select r.answer_evaluation_id, r.item, 'correct', 0, r.answer from r"
+        )
+        forget(connection, "tides.md")
+        kept = connection.execute(
+            "select item, r.answer is not null, s.detail is not null, s.value"
+            " from answer_results r join answer_scores s using (answer_evaluation_id, item)"
+            " order by item"
+        ).fetchall()
+    assert kept == [("tides.md", False, False, 0), ("wind.md", True, True, 0)]
+
+
 def test_what_another_document_uses_stays(book: Book) -> None:
     path = book.write("tides.md", TIDES)
     shutil.copy(path, book.drop / "copy.md")
