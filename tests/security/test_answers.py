@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from psycopg import errors
 
-from flows.ask import answer
+from flows.ask import answer, prepare
 from tasks.answer.log import log_answer, said_before
 from tasks.errors import Rejected
 from tasks.evaluate.answers.examine import examine
@@ -17,6 +19,7 @@ from tests.evaluate.asked import question, shown
 from tests.retrieve.conftest import Shelf
 from tests.security.conftest import Enter, settings_of
 
+NOWHERE = "http://127.0.0.1:9/v1"
 SAID = Answer("How long is the warranty?", "Two years.", "answered", "rag")
 
 
@@ -51,6 +54,21 @@ def test_a_server_answers_whom_it_names_with_the_model_that_serves(
         )
         assert (said.outcome, said.model and said.model.name) == (outcome, "small@1")
         assert said.conversation
+
+
+def test_whom_a_server_answers_from_the_whole_collection_reads_his_own_documents_alone(
+    shelf: Shelf, enter: Enter, database: Settings
+) -> None:
+    shelf.put("a.md", "the warranty is two years", readers=["ann"])
+    shelf.put("b.md", "the wind is west", readers=["public"])
+    session = enter("openbook_search")
+    settings = replace(settings_of(session, database), answer_model="small", answer_url=NOWHERE)
+    for principals, paths in ((["ann"], {"a.md", "b.md"}), ([], {"b.md"})):
+        prepared = prepare(
+            "warranty?", settings=settings, connection=session, principals=principals,
+            strategy="long-context",
+        )  # fmt: skip
+        assert {hit.path for one in prepared.passages for hit in one.hits} == paths
 
 
 def test_an_analyst_is_answered_and_counts_answers_but_neither_logs_nor_reads_them(
