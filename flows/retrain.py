@@ -95,6 +95,9 @@ def retrain(
                 return {"outcome": "not due", "reasons": list(reasons), "cycle": None}
             dataset = read_spec(Path(wanted.dataset)).name
             cycle = begin_cycle(connection, wanted, dataset, path, ANSWER)
+        elif cycle.spec_path != path and if_due:
+            reason = f"cycle {cycle.id} of {cycle.spec_path} is under way, at {cycle.step}"
+            return {"outcome": "not due", "reasons": [reason], "cycle": None}
         elif cycle.spec_path != path:
             raise Retryable(
                 f"Cycle {cycle.id} of {cycle.spec_path} is under way, at {cycle.step}",

@@ -92,9 +92,14 @@ def register_model(name: str, model: str, url: str | None, base: str | None, as_
     With NAME@VERSION: say where a registered model is served now, such as an adapter that was
     trained here and then given to vLLM.
     """
+    from tasks.answer.offline import OFFLINE
     from tasks.database import connect
     from tasks.training.registry import Candidate, find_model, place, register
 
+    if url is not None and url != OFFLINE and not url.startswith(("http://", "https://")):
+        raise click.BadParameter(
+            f"{url} begins with neither http:// nor https://", param_hint="--url"
+        )
     with connect(current()) as connection:
         if "@" in name:
             if base is not None:

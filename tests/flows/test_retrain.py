@@ -86,3 +86,5 @@ def test_a_better_model_comes_to_answer_and_can_be_rolled_back(taught: School) -
     assert as_json("rollback") == {"serving": None, "previous": "helm@1"}
     assert as_json("promote", "helm") == {"serving": "helm@1", "previous": None}
     assert as_json("models", "ends")["ending"] == []
+    wrong = openbook("models", "register", "odd", "--model", "a", "--url", "host:8000/v1")
+    assert (wrong.exit_code, "neither http://" in wrong.output) == (2, True)

@@ -240,6 +240,8 @@ def test_one_run_works_on_a_task_at_a_time(pupil: Pupil) -> None:
     other_spec = pupil.school.spec.with_name("other.yaml")
     with pytest.raises(Retryable, match="is under way"):
         retrain_flow.retrain.fn(spec=str(other_spec))
+    waits = retrain_flow.retrain.fn(str(pupil.school.spec.with_name("other.yaml")), if_due=True)
+    assert (waits["outcome"], waits["cycle"]) == ("not due", None)
 
 
 def test_a_cycle_that_was_given_up_cancels_its_training(pupil: Pupil) -> None:
