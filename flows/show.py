@@ -129,14 +129,19 @@ def evaluation(values: dict[str, Any]) -> None:
     measures = [
         name for name in next(iter(values["modes"].values())) if "@" in name or name == "mrr"
     ]
-    table = Table("", *measures, "p50 ms", "p95 ms", box=None)
-    for mode, figures in values["modes"].items():
+    modes = values["modes"]
+    table = Table("", *modes, box=None)
+    for name in measures:
         cells = [
             f"{figures[name]:.3f} [dim]±{(high - low) / 2:.3f}[/dim]"
-            for name in measures
+            for figures in modes.values()
             for low, high in [figures["intervals"][name]]
         ]
-        table.add_row(mode, *cells, *(f"{ms:.1f}" for ms in figures["latency_ms"].values()))
+        table.add_row(name, *cells)
+    for name in ("p50", "p95"):
+        table.add_row(
+            f"{name} ms", *(f"{figures['latency_ms'][name]:.1f}" for figures in modes.values())
+        )
     console.print(
         f"{values['name']}: {values['questions']:,} questions, {values['model']}, "
         f"reranker {values['reranker']}",

@@ -46,6 +46,16 @@ def test_a_test_collection_is_asked_in_every_mode(book: Book, folder: Path) -> N
     }
 
 
+def test_a_table_of_all_modes_fits_eighty_columns(
+    book: Book, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(main, ["evaluate", str(folder)]).output
+    assert all(mode in shown.splitlines()[1] for mode in MODES)
+    assert "recall@100" in shown
+    assert "…" not in shown
+
+
 def test_a_second_evaluation_embeds_only_what_changed(book: Book, folder: Path) -> None:
     evaluate(folder=str(folder))
     evaluate(folder=str(folder))
