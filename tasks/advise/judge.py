@@ -62,4 +62,4 @@ class KindJudge(ChatEndpoint):
             kind = json.loads(said)["kind"]
         except (Rejected, ValueError, TypeError, KeyError):
             return "unclear"
-        return kind if kind in KINDS else "unclear"
+        return kind if isinstance(kind, str) and kind in KINDS else "unclear"
