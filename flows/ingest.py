@@ -26,6 +26,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.runtime import deployment, flow_run, task_run
 from prefect.states import Cancelled
+from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 from psycopg import OperationalError
 from psycopg.errors import ReadOnlySqlTransaction
@@ -89,17 +90,21 @@ def ingest(
                 )
             model_id = serving_model(connection, embedder)
             run = start_run(connection, source.id, model_id)
-            try:
-                scanned = scan_folder(source.id, source.root, allow_mass_delete)
-                count_scan(connection, run.id, scanned)
-                _ingest_batches(run.id, pending_ids(connection, source.id), settings)
-                index(connection, model_id)
-            except BaseException as error:
-                if isinstance(error, TerminationSignal):
-                    _end_soon()
-                with suppress(OperationalError):  # the next run will say that this one has died
-                    finish_run(connection, run.id, error=str(error) or type(error).__name__)
-                raise
+            # Leaving a runner waits for its batches: what ends the run is written down before.
+            with ExitStack() as runners:
+                try:
+                    scanned = scan_folder(source.id, source.root, allow_mass_delete)
+                    count_scan(connection, run.id, scanned)
+                    if pending := pending_ids(connection, source.id):
+                        runner = runners.enter_context(task_runner(settings))
+                        _ingest_batches(run.id, pending, runner, settings)
+                    index(connection, model_id)
+                except BaseException as error:
+                    if isinstance(error, TerminationSignal):
+                        _end_soon()
+                    with suppress(OperationalError):  # the next run will say that this one has died
+                        finish_run(connection, run.id, error=str(error) or type(error).__name__)
+                    raise
             report = finish_run(connection, run.id)
         leave_page(connection, source, run, report)
     return report.as_json()
@@ -176,7 +181,9 @@ def ingest_batch(run_id: int, document_ids: list[int]) -> None:
         publish(connection, run_id, batch.contents, batch.refusals, purchase)
 
 
-def _ingest_batches(run_id: int, document_ids: Sequence[int], settings: Settings) -> None:
+def _ingest_batches(
+    run_id: int, document_ids: Sequence[int], runner: TaskRunner[Any], settings: Settings
+) -> None:
     """Run the batches, a few submitted ahead; all of them end before the first error is told."""
     under_way: deque[PrefectFuture[Any]] = deque()
     errors: list[BaseException] = []
@@ -186,18 +193,15 @@ def _ingest_batches(run_id: int, document_ids: Sequence[int], settings: Settings
         if isinstance(outcome, BaseException):
             errors.append(outcome)
 
-    if not document_ids:
-        return
-    with task_runner(settings) as runner:
-        for ids in _batches(document_ids, settings.batch_files):
-            if len(under_way) == batches_ahead(settings):
-                settle()
-            if any(isinstance(error, Fatal) for error in errors):
-                break
-            batch = {"run_id": run_id, "document_ids": ids}
-            under_way.append(runner.submit(ingest_batch, parameters=batch))
-        while under_way:
+    for ids in _batches(document_ids, settings.batch_files):
+        if len(under_way) == batches_ahead(settings):
             settle()
+        if any(isinstance(error, Fatal) for error in errors):
+            break
+        batch = {"run_id": run_id, "document_ids": ids}
+        under_way.append(runner.submit(ingest_batch, parameters=batch))
+    while under_way:
+        settle()
     if errors:
         raise errors[0]
 

@@ -1,9 +1,9 @@
 """Citations in an answer, verified while it is being said: what stays was shown and says so.
 
 A model cites passages by number, as [1] or [2, 3]. A number that it was not shown is taken out and
-counted. So is the citation of a quote that does not stand, word for word, in a passage it cites.
-Models trained on RAFT datasets mark quotes instead: each becomes a quote with the number of the
-passage that it stands in.
+counted. So is the citation of a quote that does not stand, word for word, in a passage it cites. A
+quote that stands in a passage and has no number gets it. Models trained as the RAFT paper has it
+mark quotes otherwise: each becomes a quote with the number of the passage that it stands in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _QUOTE = re.compile(r"\"([^\"]+)\"|“([^”“]+)”|„([^“„]+)“|«([^»
 _LEAST_QUOTED_WORDS = 4
 """Fewer words between quotation marks are a term or a name."""
 _RAFT = {"##begin_quote##": "“", "##end_quote##": "”", "##Answer:": "\n"}
-_OPENERS = re.compile(r"\s*(?:[\[【]|##)")
+_OPENERS = re.compile(r"\s*(?:[\[【”]|##)")
 _WORD = re.compile(r"\w+")
 _RANGE = re.compile(r"(\d+)\s*[-\u2013]\s*(\d+)")
 
@@ -82,15 +82,26 @@ class Citations:
                     return None
             self._say(space + "##")
             return len(space) + 2
-        if whole := _CITATION.match(rest):
-            if self._in_code():
-                self._say(space + whole[0])
-            else:
-                self._cite(space, _numbers(whole[1]))
-            return len(space) + whole.end()
-        if not last and (part := _BEGUN.match(rest)) and part.end() == len(rest):
+        if rest.startswith("”"):
+            return self._close_quote(space, rest, last)
+        whole = _CITATION.match(rest)
+        begun = None if whole or last else _BEGUN.match(rest)
+        if begun is not None and begun.end() == len(rest):
             return None
-        self._say(space + rest[0])
+        if whole is not None and not self._in_code():
+            self._cite(space, _numbers(whole[1]))
+        else:
+            self._say(space + (whole[0] if whole else rest[0]))
+        return len(space) + (whole.end() if whole else 1)
+
+    def _close_quote(self, space: str, rest: str, last: bool) -> int | None:
+        """Deal with the end of a quote, as `_take`; a citation that follows stands for itself."""
+        behind = rest[1:].lstrip(" \n.,;:!?")
+        if not behind and not last:
+            return None
+        self._say(f"{space}”")
+        if not behind.startswith(("[", "【")):
+            self._number_quote()
         return len(space) + 1
 
     def _cite(self, space: str, numbers: Sequence[int]) -> None:
@@ -119,6 +130,17 @@ class Citations:
             self._note([number])
             self._say(f" [{number}]")
         self._since = len(self._said)
+
+    def _number_quote(self) -> None:
+        """Behind a quote that names no passage: the one that it stands in, if it does."""
+        quote = _plain(self._said.rpartition("“")[2].rstrip("”"))
+        if "“" not in self._said or len(_WORD.findall(quote)) < _LEAST_QUOTED_WORDS:
+            return
+        number = next((n for n, text in self._shown.items() if quote in text), None)
+        if number is not None:
+            self._note([number])
+            self._say(f" [{number}]")
+            self._since = len(self._said)
 
     def _note(self, numbers: Iterable[int]) -> None:
         self.cited += [n for n in dict.fromkeys(numbers) if n not in self.cited]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from threading import Event
 
@@ -70,20 +70,20 @@ def write_answers(
     writer = AnswerWriter(settings, stop)
     failure: OpenbookError | None = None
     with connect(settings, autocommit=True) as buying, ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(raft_draft, one, raft, writer.write) for one in asked]
+        jobs = {pool.submit(raft_draft, one, raft, writer.write) for one in asked}
         try:
-            for job in as_completed(jobs):
-                try:
-                    draft = job.result()
-                except CancelledError:
-                    continue
-                except OpenbookError as error:
-                    failure = failure or error
-                    stop.set()
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    continue
-                with buying.transaction():  # what is paid for is kept, whatever comes next
-                    store_drafts(buying, recipe, [draft])
+            while jobs:
+                done, jobs = wait(jobs, return_when=FIRST_COMPLETED)
+                for job in done:
+                    try:
+                        draft = job.result()
+                    except OpenbookError as error:
+                        failure = failure or error
+                        stop.set()
+                        jobs = {one for one in jobs if not one.cancel()}
+                        continue
+                    with buying.transaction():  # what is paid for is kept, whatever comes next
+                        store_drafts(buying, recipe, [draft])
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

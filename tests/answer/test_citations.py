@@ -60,6 +60,24 @@ def verified(text: str) -> tuple[str, list[int], int]:
             [1],
             0,
         ),
+        (
+            "“Turn the shaft by hand once every four weeks.”\nMonthly.",
+            "“Turn the shaft by hand once every four weeks.” [1]\nMonthly.",
+            [1],
+            0,
+        ),
+        (
+            "“Turn the shaft by hand once every four weeks”. [1] So monthly.",
+            "“Turn the shaft by hand once every four weeks”. [1] So monthly.",
+            [1],
+            0,
+        ),
+        (
+            "“Turn the shaft by hand every single day.”",
+            "“Turn the shaft by hand every single day.”",
+            [],
+            0,
+        ),
         ("##begin_quote##Never turn it.##end_quote##", "“Never turn it.”", [], 1),
     ],
 )
@@ -71,7 +89,8 @@ def test_citations_are_verified(text: str, said: str, cited: list[int], removed:
     st.lists(
         st.sampled_from(
             ["The shaft", " ", "[1]", "[", "]", "2", " [3]", ", ", "9", "##", "#", "`", '"',
-             "##begin_quote##", "replace the elastomers", "##end_quote##", "【1】", "\n"]
+             "“", "”", "After three years in store", "##begin_quote##", "replace the elastomers",
+             "##end_quote##", "【1】", "\n"]
         )
     ),
     st.integers(1, 9),

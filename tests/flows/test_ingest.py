@@ -241,8 +241,9 @@ def test_a_run_is_named_for_what_it_did_and_one_without_work_leaves_no_page(book
     book.ingest()
     assert [one.id for one in artifacts("ingest-drop")] == pages
     with get_client(sync_client=True) as client:
-        names = [one.name for one in client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)[:2]]
-    assert names == ["drop: nothing new", "drop: 1 new"]
+        runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)
+    names = [one.name for one in runs if one.name.startswith("drop: ")]
+    assert names[:2] == ["drop: nothing new", "drop: 1 new"]
     (made,) = artifacts("ingest-drop-documents")[:1]
     assert "| tides.md | new | 2 |" in str(made.data)
 
