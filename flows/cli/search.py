@@ -109,7 +109,7 @@ def search(
         )
         around = _around(connection, found, neighbours)
         if not found:
-            _tell_where_documents_are(connection, collection)
+            _tell_where_documents_are(connection, collection, filtered=bool(filter_text or where))
     _tell(query, found, around, as_json=as_json)
 
 
@@ -225,7 +225,7 @@ def _tell(
     print_json(values)
 
 
-def _tell_where_documents_are(connection: Connection, collection: str) -> None:
+def _tell_where_documents_are(connection: Connection, collection: str, *, filtered: bool) -> None:
     """Where no folder's documents are in the collection, the ones that hold some."""
     from tasks.ingest.runs import sources
 
@@ -238,6 +238,8 @@ def _tell_where_documents_are(connection: Connection, collection: str) -> None:
             + ".",
             err=True,
         )
+    elif filtered:
+        click.echo("The filter may leave no document: see whether its fields exist.", err=True)
 
 
 def parse_filter(text: str | None) -> dict[str, Any] | None:

@@ -198,6 +198,7 @@ def test_search_takes_a_filter_and_refuses_what_is_none(book: Book) -> None:
     chosen = '{"path": {"prefix": "land/"}}'
     hits = as_json("search", "spring tide", "--mode", "keyword", "--filter", chosen)
     assert {hit["path"] for hit in hits} == {"land/tides.md"}
+    assert "may leave no document" in openbook("search", "tide", "--where", "frmat = 'md'").stderr
     assert openbook("search", "tide", "--filter", "{").exit_code == 2
     assert openbook("search", "tide", "--filter", '{"path": {"near": 1}}').exit_code == 1
 
