@@ -1,9 +1,10 @@
 """Citations in an answer, verified while it is being said: what stays was shown and says so.
 
 A model cites passages by number, as [1] or [2, 3]. A number that it was not shown is taken out and
-counted. So is the citation of a quote that does not stand, word for word, in a passage it cites. A
-quote that stands in a passage and has no number gets it. Models trained as the RAFT paper has it
-mark quotes otherwise: each becomes a quote with the number of the passage that it stands in.
+counted. So is the citation of a quote that does not stand, word for word, in a passage it cites;
+where it stands in another one that was shown, it gets that one's number, as does a quote without.
+Models trained as the RAFT paper has it mark quotes otherwise: each becomes a quote with the number
+of the passage that it stands in.
 """
 
 from __future__ import annotations
@@ -113,8 +114,9 @@ class Citations:
         ]
         kept = [number for number in numbers if number in self._shown]
         if not all(any(quote in self._shown[number] for number in kept) for quote in quotes):
-            kept = []
-        self.removed += len(numbers) - len(kept)
+            standing = [self._source(quote) for quote in quotes]
+            kept = [n for n in dict.fromkeys(standing) if n is not None and None not in standing]
+        self.removed += sum(number not in kept for number in numbers)
         if kept:
             self._note(kept)
             self._say(space + "".join(f"[{number}]" for number in kept))
@@ -136,11 +138,15 @@ class Citations:
         quote = _plain(self._said.rpartition("“")[2].rstrip("”"))
         if "“" not in self._said or len(_WORD.findall(quote)) < _LEAST_QUOTED_WORDS:
             return
-        number = next((n for n, text in self._shown.items() if quote in text), None)
+        number = self._source(quote)
         if number is not None:
             self._note([number])
             self._say(f" [{number}]")
             self._since = len(self._said)
+
+    def _source(self, quote: str) -> int | None:
+        """The passage that a plain quote stands in."""
+        return next((n for n, text in self._shown.items() if quote in text), None)
 
     def _note(self, numbers: Iterable[int]) -> None:
         self.cited += [n for n in dict.fromkeys(numbers) if n not in self.cited]

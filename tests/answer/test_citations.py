@@ -61,6 +61,12 @@ def verified(text: str) -> tuple[str, list[int], int]:
             0,
         ),
         (
+            "“Turn the shaft by hand once every four weeks.” [2]\nMonthly.",
+            "“Turn the shaft by hand once every four weeks.” [1]\nMonthly.",
+            [1],
+            1,
+        ),
+        (
             "“Turn the shaft by hand once every four weeks.”\nMonthly.",
             "“Turn the shaft by hand once every four weeks.” [1]\nMonthly.",
             [1],
