@@ -47,7 +47,7 @@ lint: $(DEV)
 
 # The whole fault suite, of which `make test` runs a share; then ten minutes of chaos.
 faults: $(DEV)
-	$(BIN)/pytest -n 2 --dist load -m "faults or not faults" tests/faults
+	$(BIN)/pytest -n 2 --dist load -m "faults or not faults" tests/faults tests/flows/test_up.py tests/flows/test_runners.py
 	$(BIN)/python -m tests.faults.chaos --minutes 10
 
 # Training on this machine: PyTorch and its kin, a small model, and what serves it.

@@ -24,6 +24,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from psycopg import OperationalError
+
 from flows.daemon import Daemon
 from flows.deployments import Deployment, deployments
 from flows.server import ensure_server, server_url, stop_server
@@ -169,6 +171,8 @@ def _keep(
                 book.register()  # reaching the database starts it where it died
         except OpenbookError as error:
             trouble = str(error)
+        except OperationalError as error:  # the database died while it was asked
+            trouble, due = " ".join(str(error).split()), 0.0
         if trouble and trouble != told:
             tell(trouble)
         told = trouble or told

@@ -40,7 +40,7 @@ def artifact(key: str) -> str:
             found = await client.read_artifacts(
                 artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
             )
-            return str(found[-1].data)
+            return str(max(found, key=lambda one: str(one.created)).data)
 
     return asyncio.run(read())
 

@@ -134,6 +134,7 @@ def test_a_run_outlives_a_dask_worker_that_is_killed(
     assert rows(book) == by_threads
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("runner", ["process", "ray"])
 def test_other_runners_make_the_same_rows(
     configure: Callable[..., Book], by_threads: list[Any], runner: str
