@@ -32,9 +32,18 @@ begin
           and (r.rolconnlimit <> bounds.connections
                or not coalesce(r.rolconfig @> array['temp_file_limit=' || files], false))
     loop
-        execute format('alter role %I connection limit %s', login, bounds.connections);
-        execute format('alter role %I set temp_file_limit = %L', login, files);
-        return next login;
+        begin
+            -- First what locks the role, so that nobody drops it before the second.
+            execute format('alter role %I set temp_file_limit = %L', login, files);
+            execute format('alter role %I connection limit %s', login, bounds.connections);
+            return next login;
+        exception
+            when undefined_object then
+                null;
+            -- "tuple concurrently updated": somebody else alters the same role right now.
+            when internal_error then
+                raise warning '% is not bounded before the next look: %', login, sqlerrm;
+        end;
     end loop;
 end
 $$;

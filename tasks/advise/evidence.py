@@ -184,8 +184,6 @@ def _knowledge(
         "cited": share(grounding["cited"], grounding["answered"], LOG),
         "recall": recall,
         "oracle_gap": gap,
-        "oracle": mean(np.array(sorted(correct.get("oracle", {}).values())), "correct",
-                       EXAMINE.format("oracle")),
     }  # fmt: skip
 
 

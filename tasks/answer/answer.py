@@ -45,21 +45,6 @@ class Prepared:
     outcome: str | None = None
 
 
-def answer_question(
-    connection: Connection,
-    settings: Settings,
-    question: str,
-    *,
-    retrieval: Retrieval,
-    model: ChatModel | None,
-    hear: Callable[[str], None] | None = None,
-    **asked: Any,
-) -> Answer:
-    """`prepare`, whose parameters `asked` are, then `complete`; nothing is logged."""
-    prepared = prepare(connection, settings, question, retrieval=retrieval, model=model, **asked)
-    return complete(prepared, settings, hear)
-
-
 def prepare(
     connection: Connection,
     settings: Settings,

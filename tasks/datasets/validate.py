@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-LONGEST_EXAMPLE_TOKENS = 65_536
 LEAST_EXAMPLES = 10
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
 
@@ -16,7 +15,6 @@ QUOTE = re.compile(r"“([^“”]*)” \[(\d+)\]")
 """A quote in a RAFT example, and the number of its passage."""
 PASSAGE = re.compile(r"<passage-\w+ (\d+): [^\n]*>\n(.*?)\n</passage-", re.DOTALL)
 """A passage of a prompt: its number and its text (tasks/prompt.py)."""
-"""How RAFT marks a quote."""
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _KEYS = {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal"}

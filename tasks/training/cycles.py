@@ -60,11 +60,6 @@ def open_cycle(connection: Connection, task: str) -> Cycle | None:
     return _one(connection, "task = %s and step <> 'done'", task)
 
 
-def last_cycle(connection: Connection, task: str) -> Cycle | None:
-    """The task's newest cycle."""
-    return _one(connection, "task = %s order by id desc limit 1", task)
-
-
 def begin_cycle(
     connection: Connection, wanted: Retraining, dataset: str, spec_path: str, task: str
 ) -> Cycle:

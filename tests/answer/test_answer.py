@@ -144,10 +144,10 @@ def test_given_passages_are_shown_whatever_search_would_find(
     ask: Ask, model: ChatEndpoint, tides: Shelf, configured: Settings
 ) -> None:
     from flows.ask import RETRIEVAL, serving_model
-    from tasks.answer.answer import answer_question
+    from tasks.answer.answer import complete, prepare
 
     hit = Hit(1, 1.0, "other.txt", None, None, None, "The tide waits.", "s", 1, 1, 999, 1, 1)
-    said = answer_question(
+    prepared = prepare(
         tides.connection,
         configured,
         "Who waits?",
@@ -155,6 +155,7 @@ def test_given_passages_are_shown_whatever_search_would_find(
         model=serving_model(tides.connection, configured),
         given=[hit],
     )
+    said = complete(prepared, configured)
     assert (said.strategy, said.cited) == ("oracle", (999,))
     assert "The tide waits." in model.requests[0]["messages"][-1]["content"]
 

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg import Connection
 from psycopg.errors import AdminShutdown, InsufficientPrivilege, OperationalError, QueryCanceled
+from psycopg.sql import SQL, Identifier
 
 from flows.cli import main
 from tasks.errors import Fatal
@@ -127,6 +129,24 @@ def test_connections_and_temporary_files_are_bounded_for_good(
                 other.execute(attempt.encode())
 
 
+def test_a_login_dropped_while_the_limits_are_set_does_not_end_the_watch(
+    shelf: Shelf, database: Settings, administration: psycopg.Connection
+) -> None:
+    login = f"leaver_{administration.info.backend_pid}"
+    administration.execute(
+        SQL("create role {} login in role openbook_analyst").format(Identifier(login))
+    )
+    with psycopg.connect(str(database.database_url)) as other, ThreadPoolExecutor() as pool:
+        other.execute(SQL("drop role {}").format(Identifier(login)))
+        bounded = pool.submit(limit_analysts, shelf.connection)
+        waits = "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+        process = [shelf.connection.info.backend_pid]
+        while administration.execute(waits, process).fetchone() is None:
+            time.sleep(0.01)
+        other.commit()
+        assert login not in bounded.result()
+
+
 def test_the_watch_says_what_it_did(
     strict: Connection, enter: Enter, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +154,7 @@ def test_the_watch_says_what_it_did(
     session = enter("openbook_analyst")
     session.execute("begin")
     time.sleep(0.3)
-    done = CliRunner().invoke(main, ["watch", "--once", "--json"])
+    done = CliRunner().invoke(main, ["watch", "--once", "--json"], catch_exceptions=False)
     said = json.loads(done.output)
     assert session.info.user in said["bounded"]
     assert [(one["login"], one["deed"]) for one in said["ended"]] == [(session.info.user, "ended")]

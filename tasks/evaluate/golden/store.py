@@ -13,8 +13,6 @@ from tasks.database import query
 from tasks.errors import Rejected
 from tasks.evaluate.exam import Check, Exam, Question
 
-PURPOSES = ("task", "general", "safety")
-
 
 def store_golden(
     connection: Connection,
