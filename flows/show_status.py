@@ -35,6 +35,8 @@ def status(values: dict[str, Any]) -> None:
     )
     console.print(f"Postgres {values['postgres']}, pgvector {values['pgvector']}", markup=False)
     console.print(f"Prefect  {values['prefect'] or 'no server of ours runs'}", markup=False)
+    if values["offline"]:
+        console.print(f"the small model answers at {values['offline']}", markup=False)
     for problem in values["problems"]:
         console.print(Text(f"problem: {printable(problem)}", style="red"), soft_wrap=True)
 

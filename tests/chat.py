@@ -7,11 +7,11 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 from tests.endpoint import Body, Handler, Misbehaviour, error
+from tests.loopback import listening
 
 
 class ChatEndpoint:
@@ -82,17 +82,10 @@ class ChatEndpoint:
 @contextmanager
 def chat_endpoint() -> Iterator[ChatEndpoint]:
     """Serve on a free port of loopback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _ChatHandler) as server:
-        server.daemon_threads = True
-        endpoint = ChatEndpoint(f"http://127.0.0.1:{server.server_port}/v1")
+    with listening(_ChatHandler) as (server, address):
+        endpoint = ChatEndpoint(f"{address}/v1")
         server.endpoint = endpoint  # type: ignore[attr-defined]
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield endpoint
-        finally:
-            server.shutdown()
-            thread.join()
+        yield endpoint
 
 
 class _ChatHandler(Handler):

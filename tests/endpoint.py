@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from tasks.embedders.hashing import HashingEmbedder
+from tests.loopback import listening
 
 Body = dict[str, Any]
 Misbehaviour = Callable[["Handler", Body], None]
@@ -102,17 +103,10 @@ class EmbeddingEndpoint:
 @contextmanager
 def embedding_endpoint() -> Iterator[EmbeddingEndpoint]:
     """Serve on a free port of loopback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        endpoint = EmbeddingEndpoint(f"http://127.0.0.1:{server.server_port}/v1")
+    with listening(Handler) as (server, address):
+        endpoint = EmbeddingEndpoint(f"{address}/v1")
         server.endpoint = endpoint  # type: ignore[attr-defined]
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield endpoint
-        finally:
-            server.shutdown()
-            thread.join()
+        yield endpoint
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -19,17 +19,20 @@ ROOT = Path(__file__).parent.parent
 LONGEST_MODULE = 350
 
 SHARED = {
-    "tasks.database", "tasks.embedders", "tasks.endpoint", "tasks.prompt", "tasks.records",
-    "tasks.settings", "tasks.statistics", "tasks.strict", "tasks.errors",
+    "tasks.database", "tasks.embedders", "tasks.endpoint", "tasks.prices", "tasks.prompt",
+    "tasks.records", "tasks.settings", "tasks.statistics", "tasks.strict", "tasks.errors",
 }  # fmt: skip
 """The rooms of tasks/ that every stage may use; each other folder of tasks/ is a stage."""
 
 SHARED_MAY_USE = {
     "tasks.database": {"tasks.records", "tasks.settings", "tasks.errors"},
-    "tasks.embedders": {"tasks.endpoint", "tasks.records", "tasks.settings", "tasks.errors"},
+    "tasks.embedders": {
+        "tasks.endpoint", "tasks.prices", "tasks.records", "tasks.settings", "tasks.errors",
+    },
     "tasks.endpoint": {"tasks.errors"},
     "tasks.settings": {"tasks.errors"},
     "tasks.strict": {"tasks.errors"},
+    "tasks.prices": set(),
     "tasks.prompt": set(),
     "tasks.statistics": set(),
     "tasks.records": set(),

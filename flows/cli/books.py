@@ -129,6 +129,7 @@ def status(as_json: bool) -> None:
     """
     from flows import show_status
     from flows.server import server_url
+    from tasks.answer.offline import offline_url
     from tasks.database import connect
     from tasks.ingest.status import problems
     from tasks.ingest.status import status as look
@@ -140,6 +141,7 @@ def status(as_json: bool) -> None:
             **look(connection),
             "indexes": summary(connection),
             "prefect": server_url(settings),
+            "offline": offline_url(settings),
         }
     values["problems"] = problems(values)
     if as_json:

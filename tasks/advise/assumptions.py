@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from tasks.advise.evidence import Evidence
 from tasks.advise.thresholds import THRESHOLDS
 from tasks.errors import Rejected
+from tasks.prices import ListPrice, list_price, listed_on
 from tasks.records import ChatModel
 
-_DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 _PASSAGES = 5
 _DEFAULT = "assumed"
 _MEANINGS = {
@@ -48,8 +44,8 @@ def assumptions(
     evidence: Evidence, model: ChatModel | None, given: Mapping[str, float]
 ) -> dict[str, Assumption]:
     """The assumptions that hold: what was given, else measured, else listed, else a usual value."""
-    price = _listed(model) or {}
-    listed = f"price list of {_prices()['as_of']}"
+    price = _listed(model)
+    listed = f"price list of {listed_on()}"
     usage, figures = evidence.usage, evidence.figures
     prompt = None
     if usage.input_tokens is not None:
@@ -59,8 +55,8 @@ def assumptions(
     free = 0.0 if model is not None and _is_local(model) else None
     choices: dict[str, Sequence[tuple[float | None, str]]] = {
         "window": [
-            (model.window if model is not None and not price else None, "configured"),
-            (price.get("window"), listed),
+            (model.window if model is not None and price.window is None else None, "configured"),
+            (price.window, listed),
             (128_000.0, _DEFAULT),
         ],
         "queries_per_day": [
@@ -76,14 +72,14 @@ def assumptions(
         ],
         "answer_tokens": [(usage.output_tokens, "measured"), (250.0, _DEFAULT)],
         **{
-            name: [(price.get(key), listed), (free, "own machine"), (usual, _DEFAULT)]
-            for name, key, usual in (
-                ("usd_per_million_input", "input", 0.4),
-                ("usd_per_million_cached_input", "cached", 0.1),
-                ("usd_per_million_output", "output", 1.6),
+            name: [(usd, listed), (free, "own machine"), (usual, _DEFAULT)]
+            for name, usd, usual in (
+                ("usd_per_million_input", price.input, 0.4),
+                ("usd_per_million_cached_input", price.cached, 0.1),
+                ("usd_per_million_output", price.output, 1.6),
             )
         },
-        "tuned_price_factor": [(price.get("tuned"), listed), (1.0, _DEFAULT)],
+        "tuned_price_factor": [(price.tuned, listed), (1.0, _DEFAULT)],
         "cached_share": [(0.9, _DEFAULT)],
         "usd_per_training": [(training, "newest dataset version"), (0.0, _DEFAULT)],
         "trainings_per_year": [(12.0, _DEFAULT)],
@@ -124,19 +120,10 @@ def read_given(texts: Sequence[str]) -> dict[str, float]:
     return given
 
 
-def _listed(model: ChatModel | None) -> dict[str, Any] | None:
-    if model is None or model.url is not None:
-        return None
-    found: dict[str, Any] | None = _prices()["models"].get(_DATED.sub("", model.model))
-    return found
+def _listed(model: ChatModel | None) -> ListPrice:
+    """What the provider asks; nothing is known of a model behind an address of its own."""
+    return list_price(model.model) if model is not None and model.url is None else ListPrice()
 
 
 def _is_local(model: ChatModel) -> bool:
     return bool(re.match(r"https?://(localhost|127\.|\[::1\])", model.url or ""))
-
-
-@cache
-def _prices() -> dict[str, Any]:
-    return dict(
-        json.loads(files("tasks.advise").joinpath("prices.json").read_text(encoding="utf-8"))
-    )

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from tasks.datasets.spec import Spec
+from tasks.prices import list_price, listed_on
 
-_DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 _USUAL_EPOCHS = 3
 _LEAST_EXAMPLES, _MOST_EXAMPLES = 100, 25_000
 
@@ -38,9 +33,8 @@ def price(spec: Spec, examples: int, tokens: int) -> Price:
     if rate is None and Path(spec.model).is_dir():
         rate = 0.0
     elif rate is None:
-        listed = _prices()
-        rate = listed["usd_per_million_tokens"].get(_DATED.sub("", spec.model))
-        as_of = date.fromisoformat(listed["as_of"]) if rate is not None else None
+        rate = list_price(spec.model).training
+        as_of = listed_on() if rate is not None else None
     usd = None if rate is None else round(tokens * epochs * rate / 1e6, 4)
     return Price(epochs, rate, usd, as_of)
 
@@ -52,9 +46,3 @@ def usual_epochs(examples: int) -> int:
     if examples * _USUAL_EPOCHS > _MOST_EXAMPLES:
         return max(1, _MOST_EXAMPLES // examples)
     return _USUAL_EPOCHS
-
-
-@cache
-def _prices() -> dict[str, Any]:
-    content = files("tasks.datasets").joinpath("prices.json").read_text(encoding="utf-8")
-    return dict(json.loads(content))

@@ -15,15 +15,15 @@ from tasks.embedders.cl100k import Cl100kTokenizer
 from tasks.embedders.endpoint import EmbeddingEndpoint, Reply
 from tasks.endpoint import Patience
 from tasks.errors import Fatal, Rejected
+from tasks.prices import list_price
 from tasks.records import Usage
 from tasks.settings import Settings
 
-_MODELS = {
-    "text-embedding-3-small": (1536, 0.02),
-    "text-embedding-3-large": (3072, 0.13),
-    "text-embedding-ada-002": (1536, 0.10),
+_DIMENSIONS = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
 }
-"""Dimensions, and US dollars for a million tokens, by OpenAI's price list of November 2026."""
 
 _TEXTS_A_REQUEST = 64
 _TOKENS_A_REQUEST = 65_536
@@ -43,7 +43,8 @@ class OpenAIEmbedder:
     def __init__(self, settings: Settings, patience: Patience | None = None) -> None:
         """Nothing is sent yet. Raises Fatal when there is no usable key."""
         model, asked = settings.embedding_model, settings.embedding_dimensions
-        known, self.usd_per_million_tokens = _MODELS.get(model, (None, 0.0))
+        known = _DIMENSIONS.get(model)
+        self.usd_per_million_tokens = list_price(model).input or 0.0
         shortened = asked if asked != known else None
         self.name = model if shortened is None else f"{model}@{shortened}"
         self.tokenizer = Cl100kTokenizer()

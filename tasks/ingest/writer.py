@@ -11,6 +11,7 @@ from typing import Any
 from tasks.embedders.cl100k import Cl100kTokenizer
 from tasks.endpoint import ChatEndpoint, Patience
 from tasks.errors import Fatal, Rejected
+from tasks.prices import list_price
 from tasks.records import Usage
 from tasks.settings import Settings
 
@@ -27,14 +28,6 @@ _ANSWER_TOKENS = 256
 """A model that goes on regardless is cut off here."""
 _MOST_CHARACTERS = 600
 _PROBE = _SHOWN.format(shown="Openbook keeps folders searchable.", passage="It keeps folders.")
-
-_PRICES = {
-    "gpt-4o-mini": (0.15, 0.075, 0.60),
-    "gpt-4.1-mini": (0.40, 0.10, 1.60),
-    "gpt-4.1-nano": (0.10, 0.025, 0.40),
-}
-"""US dollars for a million tokens, sent, sent before and cached, answered; by OpenAI's price list
-of November 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +77,10 @@ class ContextWriter(ChatEndpoint):
 
     def price(self, sent: int, answered: int, cached: int = 0) -> float:
         """US dollars for so many tokens, of those that are sent so many cached."""
-        prices = _PRICES.get(self.model, (0.0, 0.0, 0.0))
+        price = list_price(self.model)
+        prices = (price.input, price.cached, price.output)
         counts = (sent - cached, cached, answered)
-        return sum(price * count for price, count in zip(prices, counts, strict=True)) / 1e6
+        return sum((usd or 0.0) * n for usd, n in zip(prices, counts, strict=True)) / 1e6
 
     def _ask(self, prompt: str, stop: Event) -> tuple[str, Usage]:
         said, told = self.complete(_TASK, prompt, _ANSWER_TOKENS, stop)

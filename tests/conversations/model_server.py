@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
-from threading import Thread
 from typing import Any
+
+from tests.loopback import listening
 
 CALL = {
     "id": "call_1",
@@ -102,8 +103,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def model_server() -> Iterator[str]:
     """The base URL of a running server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
-    server.server_close()
+    with listening(_Handler) as (_, address):
+        yield f"{address}/v1"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from tasks.errors import Fatal
 from tasks.settings import Settings
 from tests.book import Book
 from tests.datasets.conftest import Log
+from tests.loopback import listening
 
 TOPICS = ("pump", "valve", "seal", "motor", "sensor", "flange")
 ALL = (
@@ -138,7 +139,7 @@ def model(answers: list[str | int]) -> Iterator[tuple[str, list[dict[str, Any]]]
     """A chat endpoint that gives those answers, or refuses with those statuses, in turn; its
     address and what it was asked."""
     seen: list[dict[str, Any]] = []
-    lock = threading.Lock()
+    lock = Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -163,15 +164,8 @@ def model(answers: list[str | int]) -> Iterator[tuple[str, list[dict[str, Any]]]
         def log_message(self, format: str, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", seen
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as (_, address):
+        yield f"{address}/v1", seen
 
 
 WRITTEN = "##begin_quote##Keep it dry.##end_quote##\n##Answer: Keep it dry."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -16,6 +17,7 @@ from tasks.ingest.parse.elements import Elements, clean
 from tasks.ingest.parse.encoding import decode
 from tasks.ingest.parse.readers.markdown import add_markdown
 from tasks.ingest.parse.readers.plain import add_plain
+from tasks.ingest.parse.tables import add_rows
 from tests.ingest.parse_fixtures import outline, parse_bytes, texts
 
 PANGRAM = (
@@ -90,6 +92,29 @@ def test_no_letter_of_markdown_is_lost_but_in_link_targets(lines: list[str]) -> 
     add_markdown(elements, source)
     kept = "".join(element.text for element in elements)
     assert [c for c in kept if c.isalpha()] == [c for c in source if c.isalpha()]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["", "", "Ship", "Tons", "Port", "Aurora", "900"]), max_size=4),
+        max_size=6,
+    ),
+    st.sampled_from([0, 1, 2, None]),
+)
+def test_every_label_and_every_value_of_a_table_is_read(
+    rows: list[list[str]], header_rows: int | None
+) -> None:
+    elements = Elements()
+    add_rows(elements, rows, header_rows)
+    words = set(re.findall(r"\w+", " ".join(element.text for element in elements)))
+    assert words == {cell for row in rows for cell in row if cell}
+
+
+def test_a_column_without_values_keeps_its_name(tmp_path: Path) -> None:
+    table = "| Ship | Tons | Captain |\n|---|---|---|\n| Aurora | 900 | |\n| Borea | 1200 | |\n"
+    (text,) = texts(parse_bytes(tmp_path, "fleet.md", table))
+    assert text == "Captain\nShip: Aurora; Tons: 900\nShip: Borea; Tons: 1200"
 
 
 def test_wrapped_lines_are_joined_and_verses_are_not(tmp_path: Path) -> None:

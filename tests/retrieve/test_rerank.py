@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from tasks.retrieve import rerank_endpoint
 from tasks.retrieve.rerank import open_reranker
 from tasks.retrieve.search import search
 from tasks.settings import Settings
+from tests.loopback import listening
 from tests.retrieve.conftest import Shelf
 
 TEXTS = ("moss moss moss kelp", "kelp moss sand", "sand kelp kelp moss moss")
@@ -77,15 +78,8 @@ def endpoint(answer: Answer) -> Iterator[tuple[str, list[tuple[str | None, dict[
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/rerank", seen
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as (_, address):
+        yield f"{address}/rerank", seen
 
 
 def test_an_endpoint_puts_the_hits_in_order(found: Callable[..., list[str]]) -> None:

@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.endpoint import Body, Handler, Misbehaviour, error
+from tests.loopback import listening
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -243,17 +243,10 @@ class TrainingProvider:
 @contextmanager
 def training_provider(state: Path, port: int = 0) -> Iterator[TrainingProvider]:
     """Serve what is in `state` on a port of loopback, a free one unless one is named."""
-    with ThreadingHTTPServer(("127.0.0.1", port), _ProviderHandler) as server:
-        server.daemon_threads = True
-        provider = TrainingProvider(f"http://127.0.0.1:{server.server_port}/v1", state)
+    with listening(_ProviderHandler, port) as (server, address):
+        provider = TrainingProvider(f"{address}/v1", state)
         server.provider = provider  # type: ignore[attr-defined]
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield provider
-        finally:
-            server.shutdown()
-            thread.join()
+        yield provider
 
 
 class _ProviderHandler(Handler):

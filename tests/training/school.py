@@ -7,9 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 from psycopg import Connection
 
@@ -19,6 +17,7 @@ from tests.chat import ChatEndpoint, _ChatHandler
 from tests.datasets.conftest import Log
 from tests.endpoint import Body
 from tests.evaluate.asked import question
+from tests.loopback import listening
 from tests.training.provider import TrainingProvider, _ProviderHandler
 
 KEY = "sk-train-0123456789"
@@ -78,9 +77,8 @@ class School:
 @contextmanager
 def school(folder: Path, port: int = 0) -> Iterator[School]:
     """A provider that trains `small-model` into `ft:…`, which knows 11 of 12; the base knows 3."""
-    with ThreadingHTTPServer(("127.0.0.1", port), _BothHandler) as server:
-        server.daemon_threads = True
-        url = f"http://127.0.0.1:{server.server_port}/v1"
+    with listening(_BothHandler, port) as (server, address):
+        url = f"{address}/v1"
         provider = TrainingProvider(url, folder / "provider.json")
         spec = folder / "retrain.yaml"
         spec.write_text(SPEC)
@@ -89,13 +87,7 @@ def school(folder: Path, port: int = 0) -> Iterator[School]:
         made.chat.reply = made.answer
         server.provider = provider  # type: ignore[attr-defined]
         server.endpoint = made.chat  # type: ignore[attr-defined]
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield made
-        finally:
-            server.shutdown()
-            thread.join()
+        yield made
 
 
 def environment(made: School) -> dict[str, str]:

@@ -42,8 +42,9 @@ def add_rows(
     if len(header) > 1 and len(set(header)) == 1:  # a title across all columns
         elements.paragraph(header[0])
         header = []
-    body = chain(head[header_rows:], iterator)
-    _write_groups(elements, (row_line(header, row) for row in body))
+    first = head[header_rows:]
+    body = (row_line(header, row) for row in chain(first, iterator))
+    _write_groups(elements, chain([_unsaid(header, first)], body))
 
 
 def row_line(header: Sequence[str], row: Sequence[str]) -> str:
@@ -52,7 +53,7 @@ def row_line(header: Sequence[str], row: Sequence[str]) -> str:
     filled = [(column, cell) for column, cell in enumerate(cells) if cell]
     if not header:
         return (": " if len(row) == 2 else " | ").join(cell for _, cell in filled)
-    if len(filled) == 1 and len(row) > 2:  # a line across the table
+    if _is_across(cells):
         return filled[0][1]
     labels = ((header[i] if i < len(header) else "", cell) for i, cell in filled)
     return "; ".join(
@@ -63,6 +64,18 @@ def row_line(header: Sequence[str], row: Sequence[str]) -> str:
 def is_number(text: str) -> bool:
     """Whether a cell holds a number, a date or a share rather than a name."""
     return len(text) <= _LABEL_CHARACTERS and _NUMBER.match(text) is not None
+
+
+def _unsaid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The labels of columns that stand beside no value of these rows."""
+    values = ([spaced(cell) for cell in row] for row in rows)
+    said = {i for row in values if not _is_across(row) for i, cell in enumerate(row) if cell}
+    return " | ".join(label for i, label in enumerate(header) if label and i not in said)
+
+
+def _is_across(row: Sequence[str]) -> bool:
+    """Whether the row is a line across the table rather than values of its columns."""
+    return _filled(row) == 1 and len(row) > 2
 
 
 def _write_groups(elements: Elements, lines: Iterable[str]) -> None:
