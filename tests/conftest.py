@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -30,6 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Choose the home of the server that all workers of this run share."""
     if not hasattr(config, "workerinput"):
         os.environ[_HOME] = str(make_short_folder())
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every later search for garbage."""
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -115,7 +121,9 @@ def _fresh(
 ) -> Iterator[Settings]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     administration.execute(
-        SQL("create database {} template {}").format(Identifier(name), Identifier(template))
+        SQL("create database {} template {} strategy file_copy").format(
+            Identifier(name), Identifier(template)
+        )
     )
     yield Settings(home=folder / "home", database_url=_address(cluster, name), embedder="hashing")
     administration.execute(SQL("drop database {} with (force)").format(Identifier(name)))

@@ -27,7 +27,11 @@ SHARED = {
 SHARED_MAY_USE = {
     "tasks.database": {"tasks.records", "tasks.settings", "tasks.errors"},
     "tasks.embedders": {
-        "tasks.endpoint", "tasks.prices", "tasks.records", "tasks.settings", "tasks.errors",
+        "tasks.endpoint",
+        "tasks.prices",
+        "tasks.records",
+        "tasks.settings",
+        "tasks.errors",
     },
     "tasks.endpoint": {"tasks.errors"},
     "tasks.settings": {"tasks.errors"},

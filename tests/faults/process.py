@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -34,12 +33,8 @@ from flows import reembed as reembed_flow
 from tasks import settings as settings_module
 from tests.faults import boundaries
 
-for _late in ("fastapi", "psycopg", "tasks.embedders.openai"):
-    # What a run imports when it comes to it is imported once for all processes.
-    import_module(_late)
-
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
+_context.set_forkserver_preload(["tests.faults.template"])
 
 RUN_SECONDS = 120.0
 

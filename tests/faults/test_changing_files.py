@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_a_reader_sees_each_document_old_or_new_never_neither_never_both(
 
 def test_a_file_replaced_without_pause_is_stored_as_it_was_at_one_moment(lab: Lab) -> None:
     written: dict[bytes, set[str]] = {}
-    marks = iter(range(1000, 100_000))
+    marks = count(1000)
 
     def replace() -> None:
         text = folder.page("Busy", [f"mark{next(marks)}" for _ in range(40)])

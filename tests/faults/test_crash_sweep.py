@@ -16,7 +16,7 @@ import pytest
 from tests.faults import folder
 from tests.faults.conftest import Copies, Lab
 
-_STRIDE = 56
+_STRIDE = 112
 _IN_EVERY_RUN = 32
 _REQUESTS_AT_ONCE = 2
 

@@ -27,7 +27,7 @@ from tests.faults.conftest import Lab, meanwhile
 from tests.faults.proxy import SilentProxy, lossy_proxy
 
 _COMMITS = range(1, 13)
-_IN_EVERY_RUN = {6, 9}
+_IN_EVERY_RUN = {6}
 
 
 @pytest.mark.parametrize(
