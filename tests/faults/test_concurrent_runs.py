@@ -9,14 +9,16 @@ from tasks.errors import Retryable
 from tests.faults import folder
 from tests.faults.conftest import Lab, meanwhile
 
-_RUNS = 10
+_RUNS = 6
+_LONGEST_HOLD = 110
+"""Seconds: longer than Prefect's server keeps a run from starting when many start at once."""
 
 
-def test_of_ten_runs_of_one_source_one_works_and_nine_leave(lab: Lab) -> None:
+def test_of_six_runs_of_one_source_one_works_and_five_leave(lab: Lab) -> None:
     expected = lab.fall_behind()
     lab.endpoint.requests.clear()
     over = threading.Event()
-    lab.endpoint.then(*[meanwhile(lambda: over.wait(60))] * 2)
+    lab.endpoint.then(*[meanwhile(lambda: over.wait(_LONGEST_HOLD))] * 2)
     running = [lab.start() for _ in range(_RUNS)]
     while sum(one.process.is_alive() for one in running) > 1:
         for one in running:
