@@ -86,6 +86,7 @@ def test_a_reader_sees_each_document_old_or_new_never_neither_never_both(
     record_property("looks of a reader during three runs", reader.times)
 
 
+@pytest.mark.faults
 def test_a_file_replaced_without_pause_is_stored_as_it_was_at_one_moment(lab: Lab) -> None:
     written: dict[bytes, set[str]] = {}
     marks = count(1000)
@@ -119,6 +120,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_again(lab: Lab) -> None:
     lab.assert_recovers(expected)
 
 
+@pytest.mark.faults
 def test_files_changed_in_the_middle_of_a_run_are_caught_by_the_next(lab: Lab) -> None:
     lab.fall_behind()
 

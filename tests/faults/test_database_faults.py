@@ -95,6 +95,7 @@ def test_a_connection_that_goes_silent_keeps_no_run_from_ending_when_it_is_told_
     lab.assert_recovers(expected)
 
 
+@pytest.mark.faults
 def test_a_database_that_refuses_in_the_middle_fails_the_run_and_loses_nothing(
     lab: Lab, proxied: tuple[SilentProxy, dict[str, str]]
 ) -> None:
@@ -231,6 +232,7 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (65536, resource.RLIM_INFINITY))
 
 
+@pytest.mark.faults
 def test_no_room_for_copies_of_files_fails_the_run_and_blames_no_file(lab: Lab) -> None:
     marks = [f"mark{n}" for n in range(1000, 1500)]
     folder.write(lab.drop, "long.md", folder.page("Long", marks))
@@ -243,6 +245,7 @@ def test_no_room_for_copies_of_files_fails_the_run_and_blames_no_file(lab: Lab) 
     lab.assert_recovers(folder.readable(lab.drop))
 
 
+@pytest.mark.faults
 def test_a_database_that_turns_read_only_fails_the_run_and_loses_nothing(lab: Lab) -> None:
     expected = lab.fall_behind()
     with lab.connect() as connection:
