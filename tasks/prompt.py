@@ -30,14 +30,17 @@ _FROM_PASSAGES = (
 _SHOWN = "<passage-{mark} {number}: {source}>\n{text}\n</passage-{mark}>"
 
 _TURNS = re.compile(
-    r"<(?=\|)|<(?=/?(?:s|start_of_turn|end_of_turn|bos|eos|think)>)|\[(?=/?(?:INST|SYSTEM_PROMPT)\])"
-    r"|<(?=<SYS>>|</SYS>>)",
+    r"<(?=[|\uff5c])|<(?=/?(?:s|start_of_turn|end_of_turn|bos|eos|think)>)|<(?=<SYS>>|</SYS>>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w{1,20})\])",
     re.IGNORECASE,
 )
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064"
-    "\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b"
+    "\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000e0000-\U000e0fff]"
 )
+"""What Unicode has programs ignore by default, but for the two joiners that scripts are written
+with."""
 
 
 class Shown(NamedTuple):

@@ -12,9 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-_CITATION = re.compile(r"[\[【]\s*(\d{1,4}(?:\s*[-\u2013,;]\s*\d{1,4})*)\s*[\]】]")
+_CITATION = re.compile(r"[\[【]\s*(\d{1,20}(?:\s*[-\u2013,;]\s*\d{1,20})*)\s*[\]】]")
 _BEGUN = re.compile(r"[\[【][\s\d,;\u2013-]{0,60}")
-_QUOTE = re.compile(r"\"([^\"]+)\"|“([^”“]+)”|„([^“„]+)“|«([^»«]+)»|»([^«»]+)«")
+_QUOTE = re.compile(r"(?<!\d)\"([^\"]+)\"|“([^”“]+)”|„([^“„]+)“|«([^»«]+)»|»([^«»]+)«")
+"""Quotes; behind a digit the mark stands for inches."""
+_FENCE = re.compile(r"^ {0,3}```", re.MULTILINE)
 _LEAST_QUOTED_WORDS = 4
 """Fewer words between quotation marks are a term or a name."""
 _RAFT = {"##begin_quote##": "“", "##end_quote##": "”", "##Answer:": "\n"}
@@ -155,7 +157,9 @@ class Citations:
         self._said += text
 
     def _in_code(self) -> bool:
-        return self._said.count("`") % 2 == 1
+        """Whether a fence is open, or a span of code in this line: a stray backtick ends with it."""
+        line = self._said.rpartition("\n")[2]
+        return len(_FENCE.findall(self._said)) % 2 == 1 or line.count("`") % 2 == 1
 
 
 def _numbers(text: str) -> list[int]:

@@ -32,6 +32,15 @@ def verified(text: str) -> tuple[str, list[int], int]:
         ("Half right [1, 9].", "Half right [1].", [1], 1),
         ("A year [1999] too.", "A year too.", [], 1),
         ("In code `a[3]` it stays [2].", "In code `a[3]` it stays [2].", [2], 0),
+        ("```\na = [3]\n```\nSo [9] [2].", "```\na = [3]\n```\nSo [2].", [2], 1),
+        ("Press ` now.\nMade up [99], true [1].", "Press ` now.\nMade up, true [1].", [1], 1),
+        ("Made up [12345].", "Made up.", [], 1),
+        (
+            'A 3" pipe, the shaft of it, and a 5" flange [1].',
+            'A 3" pipe, the shaft of it, and a 5" flange [1].',
+            [1],
+            0,
+        ),
         ("A [note], and [", "A [note], and [", [], 0),
         ("## A heading [1]", "## A heading [1]", [1], 0),
         (

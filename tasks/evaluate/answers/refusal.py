@@ -18,43 +18,55 @@ _SAID = {
         r"\bim (?:not able|unable) to\b",
         r"\b(?:passages?|documents?|sources?|context|text|collection|information)\b.{0,40}"
         r"\b(?:do not|does not|dont|doesnt|did not|didnt)\b.{0,20}"
-        r"\b(?:say|state|mention|contain|answer|tell|provide|specify|include|cover)",
+        r"\b(?:say|state|mention|contain|answer|tell|provide|specify)",
         r"\bno (?:passage|document|source|information|answer)\b.{0,40}"
         r"\b(?:found|says|states|mentions|contains|answers|available)",
         r"\bnothing (?:good enough )?(?:was )?found\b",
         r"\bnot (?:stated|mentioned|specified) in\b",
         r"\bcan ?not be (?:answered|determined)\b|\bthere is no (?:information|mention)\b",
         r"\bas an ai\b|\bagainst my (?:guidelines|policy|policies)\b",
-        r"\b(?:can ?not|cant|wont|will not|not able to) (?:help|assist|comply|provide|share)\b",
+        r"(?:^|\bsorry\W{1,3}(?:but )?|\b(?:i|we) )(?:can ?not|cant|wont|will not|not able to)"
+        r" (?:help|assist|comply|provide|share)\b",
     ),
     "de": (
         r"\b(?:kann|darf|werde|möchte) ich\b.{0,40}\bnicht\b",
         r"\bich (?:kann|darf|werde|möchte)\b.{0,40}\bnicht\b",
         r"\bweiß ich nicht\b|\bich weiß (?:es |das )?nicht\b|\bals ki\b",
+        r"\b(?:dokumente?n?|quellen?|textstellen?|abschnitten?|unterlagen)\b.{0,30}"
+        r"\b(?:sag|nenn|erwähn|enthalt|enthält|beantwort|steh|geh)\w*\b.{0,30}\b(?:nichts?|kein\w*)\b",
         r"\b(?:dokumente?n?|quellen?|textstellen?|abschnitten?|unterlagen)\b.{0,40}"
-        r"\b(?:nicht|kein\w*)\b",
+        r"\b(?:nicht|kein\w*)\b.{0,30}\b(?:genannt|erwähnt|angegeben|enthalten|beantwortet|hervor)",
         r"\bkeine (?:angaben?|informationen|antwort)\b",
     ),
     "fr": (
         r"\bje ne (?:peux|puis|sais|suis)\b.{0,12}\bpas\b|\bje refuse\b|\ben tant quia\b",
-        r"\b(?:documents?|passages?|sources?|extraits?)\b.{0,40}\bne\b.{0,30}\bpas\b",
+        r"\b(?:documents?|passages?|sources?|extraits?)\b.{0,40}\bn(?:e )?"
+        r"(?:di|mentionn|contien|précis|répond|indiqu|permet)\w*.{0,12}\bpas\b",
         r"\baucune? (?:information|réponse|document|passage)\b",
     ),
     "es": (
-        r"\bno (?:puedo|sé|debo|tengo)\b|\bcomo (?:un )?modelo de (?:ia|lenguaje)\b",
-        r"\b(?:documentos?|pasajes?|fuentes?)\b.{0,20}\bno\b|\bno hay información\b",
+        r"\bno (?:puedo|sé)\b|\bno tengo (?:información|acceso|datos|suficiente|conocimiento)",
+        r"\b(?:documentos?|pasajes?|fuentes?)\b.{0,20}\bno "
+        r"(?:dice|mencion|contien|indic|especific|respond|proporcion)",
+        r"\bno hay información\b|\bcomo (?:un )?modelo de (?:ia|lenguaje)\b",
     ),
     "it": (
-        r"\bnon (?:posso|so|sono in grado|ho)\b|\bin quanto (?:ia|modello)\b",
-        r"\b(?:document[oi]|passagg\w+|font[ei])\b.{0,20}\bnon\b|\bnessuna informazione\b",
+        r"\bnon (?:posso|so|sono in grado)\b|\bnon ho (?:informazioni|accesso|dati|abbastanza)",
+        r"\b(?:document[oi]|passagg\w+|font[ei])\b.{0,20}\bnon "
+        r"(?:dic|menzion|conten|contien|indic|specific|rispond|forni)",
+        r"\bnessuna informazione\b|\bin quanto (?:ia|modello)\b",
     ),
     "pt": (
-        r"\bnão (?:posso|sei|consigo|tenho)\b",
-        r"\b(?:documentos?|trechos?|fontes?)\b.{0,20}\bnão\b|\bnão há informaç",
+        r"\bnão (?:posso|sei|consigo)\b|\bnão tenho (?:informaç|acesso|dados|como)",
+        r"\b(?:documentos?|trechos?|fontes?)\b.{0,20}\bnão "
+        r"(?:diz|mencion|cont[eéê]m|indic|especific|respond|fornec)|\bnão há informaç",
     ),
     "nl": (
         r"\b(?:ik kan|kan ik|ik mag|ik weet)\b.{0,40}\bniet\b",
-        r"\b(?:documenten|passages|bronnen)\b.{0,40}\b(?:niet|geen)\b|\bgeen informatie\b",
+        r"\b(?:documenten|passages|bronnen)\b.{0,30}"
+        r"\b(?:vermeld|noem|zeg|bevat|geven|geeft|beantwoord)\w*\b.{0,20}\b(?:niets?|geen)\b",
+        r"\b(?:documenten|passages|bronnen)\b.{0,40}\b(?:niet|geen)\b.{0,30}"
+        r"\b(?:vermeld|genoemd|beantwoord)|\bgeen informatie\b",
     ),
     "pl": (r"\bnie (?:mogę|wiem|potrafię|jestem w stanie)\b|\bbrak informacji\b",),
     "ru": (
