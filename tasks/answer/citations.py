@@ -157,7 +157,7 @@ class Citations:
         self._said += text
 
     def _in_code(self) -> bool:
-        """Whether a fence is open, or a span of code in this line: a stray backtick ends with it."""
+        """Whether a fence is open, or a span in this line: a stray backtick ends with it."""
         line = self._said.rpartition("\n")[2]
         return len(_FENCE.findall(self._said)) % 2 == 1 or line.count("`") % 2 == 1
 

@@ -104,6 +104,8 @@ def test_every_flow_is_registered_with_what_its_parameters_mean(
         found = client.read_deployment_by_name(name)
         assert found.description
         assert found.work_pool_name == "openbook"
+        trains = name.startswith("retrain/")
+        assert found.work_queue_name == ("training" if trains else "default")
         assert found.enforce_parameter_schema
         for parameter, said in (found.parameter_openapi_schema or {})["properties"].items():
             assert said.get("description"), f"{name} does not say what {parameter} is"
