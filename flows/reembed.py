@@ -18,9 +18,15 @@ from flows.ingest import may_pass
 from tasks.database import connect, hold
 from tasks.embedders import open_embedder
 from tasks.errors import Fatal, Retryable
-from tasks.ingest.embed import Purchase, add_model, embed
+from tasks.ingest.embed import add_model, embed
 from tasks.settings import current
-from tasks.upkeep.models import estimate, lacking_texts
+from tasks.upkeep.models import (
+    begin_reembedding,
+    estimate,
+    lacking_texts,
+    record_spent,
+    spent,
+)
 
 _TEXTS_AT_ONCE = 1024
 
@@ -49,21 +55,28 @@ def reembed(
                     f"{price.texts:,} texts would cost about ${price.usd:.2f}",
                     "Allow it with a higher limit.",
                 )
-            bought = buy_lacking(model_id, price.texts, tokens_per_minute)
+            reembedding = begin_reembedding(connection, model_id)
+            buy_lacking(reembedding, model_id, price.texts, tokens_per_minute)
             connection.execute("select openbook.index_embeddings(%s)", [model_id])
             lacking = estimate(connection, embedder.name, 0.0).texts
+            embedded, used = spent(connection, reembedding)
     return {
         "model": embedder.name,
-        "embedded": bought.texts,
-        "tokens": bought.usage.tokens,
-        "usd": bought.usage.usd,
+        "embedded": embedded,
+        "tokens": used.tokens,
+        "usd": used.usd,
         "lacking": lacking,
     }
 
 
 @task(name="buy lacking", retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=may_pass)
-def buy_lacking(model_id: int, total: int, tokens_per_minute: float | None) -> Purchase:
-    """Buy what the configured model lacks, some texts at a time, each batch kept as it arrives."""
+def buy_lacking(
+    reembedding: int, model_id: int, total: int, tokens_per_minute: float | None
+) -> None:
+    """Buy what the configured model lacks, some texts at a time, each batch kept as it arrives.
+
+    So is what it cost, that of a batch which failed included.
+    """
     settings = current()
     embedder = open_embedder(settings)
     progress = create_progress_artifact(0.0, key="reembed", description=embedder.name)
@@ -71,10 +84,14 @@ def buy_lacking(model_id: int, total: int, tokens_per_minute: float | None) -> P
     bought, started = 0, time.monotonic()
     with connect(settings) as connection:
         for sha256s in lacking_texts(connection, model_id, _TEXTS_AT_ONCE):
-            purchase = embed(connection, embedder, model_id, sha256s)
+            before, texts = embedder.usage, 0
+            try:
+                purchase = embed(connection, embedder, model_id, sha256s)
+                texts = purchase.texts
+            finally:
+                record_spent(connection, reembedding, texts, embedder.usage - before)
             bought += purchase.texts - len(purchase.refused)
             update_progress_artifact(progress, min(100.0, 100.0 * bought / max(1, total)))
             if tokens_per_minute:
                 due = started + embedder.usage.tokens / tokens_per_minute * 60
                 time.sleep(max(0.0, due - time.monotonic()))
-    return Purchase(bought, embedder.usage)

@@ -30,6 +30,7 @@ def status(values: dict[str, Any]) -> None:
     usd = values["usd"]
     console.print(
         f"30 days cost {dollars(usd['documents'])} for documents, "
+        f"{dollars(usd['reembedding'])} for reembedding, "
         f"{dollars(usd['training'])} for training",
         markup=False,
     )

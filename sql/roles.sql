@@ -93,7 +93,7 @@ begin
             ('openbook_ingest', 'select, insert, update, delete',
              documents || engine || said || erased || curated || made || written || measured
              || trained || examined || asked_for),
-            ('openbook_ingest', 'select, insert, update', array['models', 'runs']),
+            ('openbook_ingest', 'select, insert, update', array['models', 'runs', 'reembeddings']),
             ('openbook_ingest', 'select', version),
             ('openbook_search', 'select', documents || version || array['models', 'search_log']),
             -- A server asks the model that serves; the registry names its dataset along with it.
@@ -101,7 +101,7 @@ begin
             ('openbook_search', 'select (id, name)', array['datasets']),
             ('openbook_search', 'select (id, dataset_id, number)', array['dataset_versions']),
             ('openbook_analyst', 'select',
-             documents || version || array['models', 'runs', 'search_log']),
+             documents || version || array['models', 'runs', 'reembeddings', 'search_log']),
             ('openbook_analyst', 'select', measured || array['conversations', 'load_files']),
             -- What was said is for those who train on it; others count it.
             ('openbook_analyst', 'select (conversation_id, ordinal, role, tool_calls, model,'
@@ -111,7 +111,7 @@ begin
             ('openbook_analyst', 'select', curated || trained || examined),
             -- An answer to a golden question, and why it failed, quote what its reader may not see.
             ('openbook_analyst', 'select (answer_evaluation_id, item, golden_question_id, chunk_ids,'
-             ' cited_ids, input_tokens, output_tokens, retrieval_ms, generation_ms)',
+             ' cited_ids, context_tokens, input_tokens, output_tokens, retrieval_ms, generation_ms)',
              array['answer_results']),
             ('openbook_analyst', 'select (answer_evaluation_id, item, measure, value)',
              array['answer_scores']),
@@ -120,7 +120,8 @@ begin
             ('openbook_trainer', 'select, insert, update, delete',
              curated || made || trained || examined || asked_for),
             ('openbook_trainer', 'select',
-             documents || version || said || measured || array['models', 'runs', 'search_log']),
+             documents || version || said || measured
+             || array['models', 'runs', 'reembeddings', 'search_log']),
             ('openbook_engine', 'select', documents || engine || rights || array['models']),
             ('openbook_engine', 'select, insert', asked),
             ('openbook_engine', 'select, insert, update', array['conversations', 'messages']),

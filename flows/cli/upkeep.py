@@ -189,15 +189,20 @@ def reembed(
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sql(only_dsn: bool, arguments: tuple[str, ...]) -> None:
     """Open psql on the database; ARGUMENTS go to psql, such as -c "select ..."."""
-    from tasks.database import bin_path, connect, dsn
+    from tasks.database import bin_path, connect, dsn, for_programs
 
     settings = current()
     connect(settings).close()
     if only_dsn:
         click.echo(dsn(settings))
         return
-    environment = {**os.environ, "PGOPTIONS": "-c search_path=openbook,analytics,public"}
-    os.execve(bin_path("psql"), ["psql", dsn(settings), *arguments], environment)  # noqa: S606
+    address, password = for_programs(settings)
+    environment = {
+        **os.environ,
+        **password,
+        "PGOPTIONS": "-c search_path=openbook,analytics,public",
+    }
+    os.execve(bin_path("psql"), ["psql", address, *arguments], environment)  # noqa: S606
 
 
 @main.command()

@@ -27,6 +27,9 @@ group by s.id, r.outcome
 union all
 select 'usd', jsonb_build_object('for', 'documents'), coalesce(sum(usd), 0) from openbook.runs
 union all
+select 'usd', jsonb_build_object('for', 'reembedding'), coalesce(sum(usd), 0)
+from openbook.reembeddings
+union all
 select 'usd', jsonb_build_object('for', 'training'), coalesce(sum(usd), 0)
 from openbook.training_runs
 where state not in ('planned', 'submitting') and job_id is not null
@@ -44,7 +47,7 @@ from openbook.chat_models
 where stage = 'serving'
 union all
 select 'serving_model_retires_in_seconds', jsonb_build_object('task', task),
-       extract(epoch from retires_on - now())
+       extract(epoch from retires_on::timestamp at time zone 'utc' - now())
 from openbook.chat_models
 where stage = 'serving' and retires_on is not null
 union all

@@ -3,7 +3,7 @@
 The only room that opens connections.
 """
 
-from tasks.database.connection import asyncpg_url, connect, dsn, reach
+from tasks.database.connection import asyncpg_url, connect, dsn, for_programs, reach
 from tasks.database.locks import hold
 from tasks.database.migrate import MigrationReport, check, migrate
 from tasks.database.pool import Pool
@@ -21,6 +21,7 @@ __all__ = [
     "connect",
     "dsn",
     "dump",
+    "for_programs",
     "hold",
     "load",
     "migrate",

@@ -24,6 +24,14 @@ def dsn(settings: Settings) -> str:
     return settings.database_url or server.url(settings)
 
 
+def for_programs(settings: Settings) -> tuple[str, dict[str, str]]:
+    """The database's address as an argument, which anybody may read, and the environment's rest:
+    its password."""
+    address = conninfo_to_dict(dsn(settings))
+    password = str(address.pop("password", None) or "")
+    return make_conninfo("", **address), {"PGPASSWORD": password} if password else {}
+
+
 def asyncpg_url(settings: Settings, name: str) -> str | None:
     """The address of a database of that name beside ours, made where it is missing.
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from psycopg import Connection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tasks.database.connection import dsn, reach
+from tasks.database.connection import for_programs, reach
 from tasks.database.migrate import LOCK, migrate
 from tasks.database.queries import query
 from tasks.database.server import bin_path
@@ -114,17 +113,15 @@ def _running(
     settings: Settings, command: Sequence[str | Path]
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """The program at work on the settings' database; killed if it is left before its end."""
-    address = conninfo_to_dict(dsn(settings))
-    password = str(address.pop("password", None) or "")  # an argument could be read by anybody
-    environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
+    address, password = for_programs(settings)
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            [*command, f"--dbname={make_conninfo('', **address)}"],
+            [*command, f"--dbname={address}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=environment,
+            env={**os.environ, **password},
         ) as process,
     ):
         try:

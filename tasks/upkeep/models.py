@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from tasks.database import query
 from tasks.errors import Fatal
+from tasks.records import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,29 @@ def lacking_texts(connection: Connection, model_id: int, size: int) -> Iterator[
     ).fetchall():
         after = rows[-1][0]
         yield [bytes(sha256) for _, sha256 in rows]
+
+
+def begin_reembedding(connection: Connection, model_id: int) -> int:
+    """The id of a new run that buys what the model lacks."""
+    row = connection.execute(query("reembedding_start"), {"model": model_id}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def record_spent(connection: Connection, reembedding: int, texts: int, used: Usage) -> None:
+    """Add so many texts and what they used to the run, in a transaction of its own."""
+    with connection.transaction():
+        connection.execute(
+            query("reembedding_spend"),
+            {"reembedding": reembedding, "embedded": texts, "tokens": used.tokens, "usd": used.usd},
+        )
+
+
+def spent(connection: Connection, reembedding: int) -> tuple[int, Usage]:
+    """How many texts the run sent to the embedder, and what that used."""
+    row = connection.execute(query("reembedding_spent"), {"reembedding": reembedding}).fetchone()
+    assert row is not None
+    return int(row[0]), Usage(int(row[1]), float(row[2]))
 
 
 def activate(connection: Connection, name: str) -> None:

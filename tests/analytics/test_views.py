@@ -198,3 +198,24 @@ def test_an_analyst_gets_an_answer_to_each_worked_question(
 
 def test_the_worked_questions_are_there() -> None:
     assert len(QUESTIONS) >= 12
+
+
+def test_when_a_model_retires_does_not_depend_on_who_asks_from_where(
+    office: Shelf, enter: Enter
+) -> None:
+    office.connection.execute(
+        "insert into chat_models (name, version, base, stage, retires_on)"
+        " values ('support', 3, 'small', 'serving', '2099-01-02')"
+    )
+    session = enter("openbook_analyst")
+    seconds = []
+    for zone in ("Pacific/Auckland", "America/Los_Angeles"):
+        session.execute(f"set timezone = '{zone}'")
+        row = session.execute(
+            "select value + extract(epoch from now()) from analytics.vitals"
+            " where name = 'serving_model_retires_in_seconds'"
+        ).fetchone()
+        assert row is not None
+        seconds.append(row[0])
+    midnight = datetime(2099, 1, 2, tzinfo=UTC).timestamp()
+    assert seconds == pytest.approx([midnight, midnight])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 from click import Command, Group
 from click.testing import CliRunner, Result
+from psycopg.conninfo import make_conninfo
 
 from flows.cli import main
 from flows.cli.group import SECTIONS
@@ -296,7 +300,10 @@ def test_status_names_what_someone_has_to_look_after_and_its_exit_code_says_so(b
     book.write("tides.md", TIDES)
     book.ingest()
     status = as_json("status")
-    assert (status["problems"], status["usd"]) == ([], {"documents": 0, "training": 0})
+    assert (status["problems"], status["usd"]) == (
+        [],
+        {"documents": 0, "reembedding": 0, "training": 0},
+    )
     with book.connect() as connection:
         connection.execute(
             """
@@ -315,7 +322,7 @@ def test_status_names_what_someone_has_to_look_after_and_its_exit_code_says_so(b
     for line in (
         "model support@2: serves answer until",
         "training run-1 of small: running since",
-        "30 days cost $0.00 for documents, $2.50 for training",
+        "30 days cost $0.00 for documents, $0.00 for reembedding, $2.50 for training",
         "problem: drop: the last run failed: no disk",
         "problem: support@2 serves, and what it was trained on was forgotten",
         "problem: support@2 serves, and its provider has shut it down",
@@ -335,6 +342,20 @@ def test_the_other_commands_answer_programs_too(book: Book) -> None:
     assert as_json("migrate")["applied"] == []
     assert as_json("forget", "tides.md")["removed"]["tides.md"]["documents"] == 1
     assert openbook("sql", "--dsn").output.strip() == book.settings.database_url
+
+
+def test_psql_is_given_the_password_where_no_other_process_reads_it(book: Book) -> None:
+    address = make_conninfo(book.settings.database_url or "", password="hush-hush")
+    told = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "sql", "-Atc",
+         "\\! tr '\\0' ' ' < /proc/$PPID/cmdline; echo; echo password is $PGPASSWORD"],
+        env={**os.environ, "OPENBOOK_DATABASE_URL": address},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    arguments, environment = told.splitlines()
+    assert "dbname=" in arguments
+    assert "hush-hush" not in arguments
+    assert environment == "password is hush-hush"
 
 
 def test_maintenance_by_hand_needs_no_source(book: Book) -> None:

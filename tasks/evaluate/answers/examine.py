@@ -187,6 +187,7 @@ def _store(
                 "answer": answer.text.replace("\0", " ") or None,
                 "chunk_ids": [hit.chunk_id for hit in answer.passages],
                 "cited_ids": list(answer.cited),
+                "context_tokens": answer.context_tokens if answer.outcome == "answered" else None,
                 "input_tokens": answer.input_tokens,
                 "output_tokens": answer.output_tokens,
                 "retrieval_ms": answer.retrieval_ms,

@@ -1,0 +1,1 @@
+select embedded, tokens, usd::double precision from reembeddings where id = %(reembedding)s;

@@ -1,0 +1,1 @@
+insert into reembeddings (model_id) values (%(model)s) returning id;
