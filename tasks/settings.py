@@ -89,6 +89,8 @@ class Settings:
     """Its endpoint's base URL; unset: OpenAI's own."""
     judge_key: str | None = field(default=None, repr=False)
     """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
+    tokens: Path | None = None
+    """The file of who may ask `serve`; unset: `tokens.json` in `home`."""
     logs: str = "text"
     """How `serve` and flows started by hand log: `text`, or `json`, a line each with run ids."""
     retention_days: float = 90.0
@@ -233,6 +235,7 @@ _CONVERTERS = {
     "judge_model": _text,
     "judge_url": _text,
     "judge_key": _text,
+    "tokens": _path,
     "logs": _text,
     "retention_days": _number,
     "pseudonym_key": _text,

@@ -53,7 +53,7 @@ ANYONE = Access("anyone", principals=None, collections=None)
 
 def tokens_file(settings: Settings) -> Path:
     """Where the tokens are kept."""
-    return settings.home / "tokens.json"
+    return settings.tokens or settings.home / "tokens.json"
 
 
 def read_tokens(file: Path) -> list[Token]:

@@ -235,7 +235,7 @@ def test_a_containers_command_is_one_that_openbook_or_prefect_has(
     whose: str, command: list[str]
 ) -> None:
     script = command[-1].replace("\\\n", " ") if command[:1] == ["sh"] else shlex.join(command)
-    for line in filter(None, re.split(r"\n|&&", script)):
+    for line in filter(None, re.split(r"\n|&&|\|\|\s*", script)):
         program, *words = shlex.split(line)
         assert program in ("openbook", "prefect")
         if program == "openbook":
@@ -244,6 +244,34 @@ def test_a_containers_command_is_one_that_openbook_or_prefect_has(
             found.make_context(words[0], words[1:], resilient_parsing=True)
             known = {option for parameter in found.params for option in parameter.opts}
             assert {word for word in words[1:] if word.startswith("-")} <= known
+
+
+@pytest.mark.parametrize(("name", "pod"), list(pods()), ids=lambda one: str(one)[:20])
+def test_every_pod_makes_the_same_pseudonyms(name: str, pod: dict[str, Any]) -> None:
+    for container in pod["containers"]:
+        sources = container.get("envFrom", [])
+        serves = container["image"] != "openbook" or container["command"][0] == "openbook"
+        if {"configMapRef": {"name": "openbook"}} in sources and serves:
+            assert {"secretRef": {"name": "openbook-keys"}} in sources
+    head = (FOLDER / "kubernetes" / "kustomization.yaml").read_text("utf-8")
+    assert "--from-literal=OPENBOOK_PSEUDONYM_KEY=" in head
+
+
+def test_what_may_change_while_a_pod_runs_is_mounted_as_a_folder() -> None:
+    for _, pod in pods():
+        for container in pod["containers"]:
+            assert not any("subPath" in mount for mount in container["volumeMounts"])
+
+
+def test_a_job_may_take_as_long_to_begin_as_its_pool_allows() -> None:
+    automations = yaml.safe_load((FOLDER / "automations.yaml").read_text("utf-8"))
+    waits = [
+        value
+        for key, value in nodes(automations)
+        if isinstance(value, dict) and "prefect.flow-run.Pending" in value.get("after", [])
+    ]
+    longest = POOL["variables"]["properties"]["pod_watch_timeout_seconds"]["default"]
+    assert [one["within"] > longest for one in waits] == [True]
 
 
 def test_every_variable_of_openbook_is_a_setting() -> None:
