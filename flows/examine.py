@@ -17,7 +17,7 @@ from tasks.answer.strategy import strategies
 from tasks.database import Pool, connect
 from tasks.errors import Rejected, Retryable
 from tasks.evaluate.answers.compare import compare_answers
-from tasks.evaluate.answers.examine import AnswerOne, Examined, examine
+from tasks.evaluate.answers.examine import AnswerOne, Examined, examine, fingerprint
 from tasks.evaluate.answers.judge import Judge
 from tasks.evaluate.answers.page import markdown
 from tasks.evaluate.answers.report import before, report
@@ -26,7 +26,7 @@ from tasks.evaluate.golden.store import golden_set
 from tasks.records import Answer, ChatModel, Hit
 from tasks.retrieve.search import search
 from tasks.settings import Settings, current
-from tasks.training.examinations import examinations_of
+from tasks.training.examinations import Examination, Sitting, examinations_of
 
 STRATEGIES = ("rag", "long-context", "none", "oracle")
 _ABREAST = 4
@@ -87,9 +87,10 @@ def examine_once(
 ) -> None:
     """Ask the model the golden set's questions, unless this cycle of retraining did so already.
 
+    A model that is asked elsewhere since, and a set that was changed, are examined again.
     Raises Retryable where a question got no answer; what was answered is kept.
     """
-    if any(one.name == golden for one in examinations_of(connection, cycle, model.id)):
+    if examined(connection, settings, model, [golden], cycle):
         return
     exam = golden_set(connection, golden)
     strategy = own_strategy(connection, exam)
@@ -101,6 +102,24 @@ def examine_once(
             f"{question!r}: {reason}",
             "The next run asks them again.",
         )
+
+
+def examined(
+    connection: Connection,
+    settings: Settings,
+    model: ChatModel,
+    golden: Sequence[str],
+    cycle: int,
+) -> list[Examination]:
+    """The model's ended examinations in the cycle, by those of the golden sets that it had.
+
+    Model and sets as they are now: what was changed since it was examined is not examined.
+    """
+    exams = [golden_set(connection, name) for name in golden]
+    sittings = [
+        Sitting(exam.name, own_strategy(connection, exam), fingerprint(exam)) for exam in exams
+    ]
+    return examinations_of(connection, model, sittings, _circumstances(settings, cycle))
 
 
 def ask_all(
@@ -130,16 +149,18 @@ def ask_all(
         return examine(
             connection,
             exam,
-            asked,
+            model,
             answerer(settings, pool, exam, asked, strategy),
             strategy=strategy,
-            settings={
-                "embedder": settings.embedder,
-                "reranker": settings.reranker,
-                **({} if cycle is None else {"cycle": str(cycle)}),
-            },
+            settings=_circumstances(settings, cycle),
             threads=abreast,
         )
+
+
+def _circumstances(settings: Settings, cycle: int | None) -> dict[str, Any]:
+    """What else tells examinations apart: how passages are found, and the cycle of retraining."""
+    found = {"embedder": settings.embedder, "reranker": settings.reranker}
+    return found if cycle is None else {**found, "cycle": str(cycle)}
 
 
 def answerer(

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from flows.examine import examine_once
+from flows.examine import examine_once, examined
 from tasks.answer.offline import OFFLINE
 from tasks.datasets.curate import curate as make_version
 from tasks.datasets.export import MANIFEST, export
@@ -22,13 +22,12 @@ from tasks.settings import Settings
 from tasks.training.backend import Backend, Method, TrainingJob, open_backend
 from tasks.training.cycles import Cycle, Refused, Step, Waiting, advance, finish, stumble
 from tasks.training.decisions import decision, looks, store_decision
-from tasks.training.examinations import examinations_of
+from tasks.training.examinations import Examination
 from tasks.training.gate import Standing, judge
 from tasks.training.policy import check_price
 from tasks.training.registry import (
     Candidate,
     Registered,
-    configured_model,
     model_of,
     place,
     promote,
@@ -48,6 +47,7 @@ from tasks.training.runs import (
     same_training,
 )
 
+_CHANGED = "a model, its place or a golden set is another since: what changed is examined first"
 OPENAI = "https://api.openai.com/v1"
 _TRIES = 3
 """How often a local training that died is carried on."""
@@ -217,12 +217,11 @@ def weigh(connection: Connection, settings: Settings, cycle: Cycle) -> None:
     """Let the gate judge, and keep what it found."""
     candidate, wanted = _candidate(connection, cycle), cycle.wanted
     present = serving(connection, cycle.task)
-    other = present is not None or configured_model(settings) is not None
-    ours = examinations_of(connection, cycle.id, candidate.id)
-    theirs = examinations_of(connection, cycle.id, present.id if present else None)
-    if other and not theirs:
-        advance(connection, cycle, "evaluate", "another model serves since, and is examined first")
+    sides = _examined(connection, settings, cycle, candidate)
+    if sides is None:
+        advance(connection, cycle, "evaluate", _CHANGED)
         return
+    ours, theirs = sides
     items = list(dict.fromkeys(item for one in ours for item in one.scores))
     version = candidate.dataset_version_id
     standing = Standing(
@@ -232,7 +231,7 @@ def weigh(connection: Connection, settings: Settings, cycle: Cycle) -> None:
         today=datetime.now(UTC).date(),
         looks=looks(connection, candidate, present.id if present else None),
     )
-    found = judge(ours, theirs if other else None, standing, wanted.gate)
+    found = judge(ours, theirs, standing, wanted.gate)
     with connection.transaction():
         number = store_decision(
             connection, candidate, present.id if present else None, found, wanted.gate
@@ -245,6 +244,25 @@ def weigh(connection: Connection, settings: Settings, cycle: Cycle) -> None:
             cycle = advance(connection, cycle, "judge", says, decision_id=number)
             retire(connection, candidate)
             finish(connection, cycle, "kept", "; ".join(found.failed))
+
+
+def _examined(
+    connection: Connection, settings: Settings, cycle: Cycle, candidate: Registered
+) -> tuple[list[Examination], list[Examination] | None] | None:
+    """The candidate's examinations and those of what answers now, None where nothing does.
+
+    None for both where one was not examined as it is now, by the golden sets as they are now.
+    """
+    golden = cycle.wanted.golden
+    models = [candidate.chat_model(settings), serving_model(connection, settings, cycle.task)]
+    found = [
+        examined(connection, settings, model, golden, cycle.id) if model else None
+        for model in models
+    ]
+    if any(one is not None and len(one) < len(set(golden)) for one in found):
+        return None
+    assert found[0] is not None
+    return found[0], found[1]
 
 
 def await_approval(connection: Connection, _settings: Settings, cycle: Cycle) -> None:
@@ -262,11 +280,14 @@ def await_approval(connection: Connection, _settings: Settings, cycle: Cycle) ->
         )
 
 
-def change(connection: Connection, _settings: Settings, cycle: Cycle) -> None:
+def change(connection: Connection, settings: Settings, cycle: Cycle) -> None:
     """Let the candidate serve, unless something came between."""
     assert cycle.decision_id is not None
     row = decision(connection, cycle.decision_id)
     candidate = _candidate(connection, cycle)
+    if _examined(connection, settings, cycle, candidate) is None:
+        advance(connection, cycle, "evaluate", _CHANGED, decision_id=None)
+        return
     with connection.transaction():
         try:
             promote(connection, candidate, row["serving_id"], cycle.decision_id)

@@ -102,6 +102,15 @@ begin
     promotion := openbook.change_serving(
         (select m.task from chat_models m where m.id = model), model, expected, 'promote', decision,
         reason);
+    -- Locked by now: it cannot be registered elsewhere before this transaction ends.
+    if judged.endpoint_model is not null and not exists (
+        select from chat_models m
+        where m.id = model and m.endpoint_model = judged.endpoint_model
+          and m.endpoint_url is not distinct from judged.endpoint_url) then
+        raise exception '% is asked elsewhere than where decision % examined it',
+            openbook.chat_model_name(model), decision
+            using errcode = 'serialization_failure', hint = 'Judge it again: openbook retrain SPEC.';
+    end if;
     update gate_decisions d set promoted = true where d.id = decision;
     return promotion;
 end

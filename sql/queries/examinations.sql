@@ -1,4 +1,4 @@
-select e.id, e.name, e.purpose, e.model, e.questions, e.finished_at is not null,
+select e.id, e.name, e.purpose, e.model, e.questions, e.finished_at is not null, e.exam_sha256,
        r.item, coalesce(array_agg(s.measure) filter (where s.measure is not null), '{}'),
        coalesce(array_agg(s.value) filter (where s.measure is not null), '{}')
 from openbook.answer_evaluations e

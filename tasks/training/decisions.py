@@ -16,10 +16,11 @@ from tasks.training.registry import Registered
 _STORE = """
 insert into openbook.gate_decisions (
     task, candidate_id, serving_id, outcome, margin, confidence, difference, low, high, items,
-    minimum_detectable, reasons, figures)
+    minimum_detectable, reasons, figures, endpoint_model, endpoint_url)
 values (
     %(task)s, %(candidate_id)s, %(serving_id)s, %(outcome)s, %(margin)s, %(confidence)s,
-    %(difference)s, %(low)s, %(high)s, %(items)s, %(minimum_detectable)s, %(reasons)s, %(figures)s)
+    %(difference)s, %(low)s, %(high)s, %(items)s, %(minimum_detectable)s, %(reasons)s, %(figures)s,
+    %(endpoint_model)s, %(endpoint_url)s)
 returning id
 """
 
@@ -49,6 +50,8 @@ def store_decision(
             "minimum_detectable": test and test.minimum_detectable,
             "reasons": Jsonb([asdict(one) for one in found.conditions]),
             "figures": Jsonb(dict(found.figures)),
+            "endpoint_model": candidate.endpoint_model,
+            "endpoint_url": candidate.endpoint_url,
         },
     ).fetchone()
     assert row is not None

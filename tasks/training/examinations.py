@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from tasks.database import query
+from tasks.records import ChatModel
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
     """A model's answers to a golden set: by item and measure a value, {} where none came.
 
-    `purpose` is that of openbook.golden_sets; `questions` is how many were to be asked.
+    `purpose` is that of openbook.golden_sets; `questions` is how many were to be asked, and
+    `exam_sha256` of them and of all that scores them.
     """
 
     name: str
@@ -24,6 +28,7 @@ class Examination:
     questions: int
     finished: bool
     scores: Mapping[str, Mapping[str, float]]
+    exam_sha256: bytes | None = None
 
     @property
     def answered(self) -> list[str]:
@@ -51,10 +56,37 @@ class Examination:
         return total / len(values) if values and isfinite(total) else None
 
 
-def examinations_of(connection: Connection, cycle: int, model_id: int | None) -> list[Examination]:
-    """A model's ended examinations in a cycle, one a set; None: those of the configured one."""
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """An exam as it is now: its golden set's name, the strategy, and the hash of its questions."""
+
+    name: str
+    strategy: str
+    exam_sha256: bytes
+
+
+def examinations_of(
+    connection: Connection,
+    model: ChatModel,
+    sittings: Sequence[Sitting],
+    settings: Mapping[str, Any],
+) -> list[Examination]:
+    """The model's ended examinations, one of each sitting that it had; the newest of several.
+
+    Those alone that were made under the same settings, of the same questions, and of the same model
+    at the same place: what has changed since is not examined.
+    """
     rows = connection.execute(
-        query("examinations_of"), {"cycle": str(cycle), "model": model_id}
+        query("examinations_of"),
+        {
+            "names": [one.name for one in sittings],
+            "strategies": [one.strategy for one in sittings],
+            "hashes": [one.exam_sha256 for one in sittings],
+            "settings": Jsonb(dict(settings)),
+            "chat_model": model.id,
+            "endpoint_model": model.model,
+            "endpoint_url": model.url,
+        },
     ).fetchall()
     return examinations(connection, [id for (id,) in rows])
 
@@ -64,8 +96,8 @@ def examinations(connection: Connection, ids: Sequence[int]) -> list[Examination
     rows = connection.execute(query("examinations"), {"ids": list(ids)}).fetchall()
     scores: dict[int, dict[str, dict[str, float]]] = {id: {} for id in ids}
     found: dict[int, Examination] = {}
-    for id, name, purpose, model, questions, finished, item, measures, values in rows:
-        found[id] = Examination(name, purpose, model, questions, finished, scores[id])
+    for id, name, purpose, model, questions, finished, sha256, item, measures, values in rows:
+        found[id] = Examination(name, purpose, model, questions, finished, scores[id], sha256)
         if item is not None:
             scores[id][item] = dict(zip(measures, values, strict=True))
     return [found[id] for id in ids if id in found]

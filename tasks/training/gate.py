@@ -188,6 +188,8 @@ class _Pairing:
                     yield f"{one.model} answered {missing:,} of {one.questions:,} of {name} not"
             if apart := set(ours.scores) ^ set(theirs.scores):
                 yield f"{len(apart):,} items of {name} were asked of one alone"
+            if ours.exam_sha256 != theirs.exam_sha256:
+                yield f"{name} was changed between the two examinations"
         for _, mine, its in self.items("task", self.rules.measures):
             if mine is None or (its is None and self.named != "nothing"):
                 yield "an item has its score of one alone"

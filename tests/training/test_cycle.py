@@ -12,11 +12,13 @@ import pytest
 from psycopg import Connection
 
 from flows import retrain as retrain_flow
+from flows.examine import examine_once
 from tasks import settings as settings_module
 from tasks.conversations.forget import forget_conversation
 from tasks.conversations.pseudonyms import pseudonyms
 from tasks.database import connect, hold
 from tasks.errors import Fatal, Retryable
+from tasks.evaluate.golden.store import store_golden
 from tasks.settings import Settings
 from tasks.training.cycles import Cycle, begin_cycle, cycle_of, finish
 from tasks.training.decisions import approve, decision
@@ -29,12 +31,14 @@ from tasks.training.registry import (
     chat_models,
     find_model,
     note_retirements,
+    place,
     promote,
     register,
     serving,
 )
 from tasks.training.retraining import read_retraining
 from tests.endpoint import status
+from tests.evaluate.asked import question
 from tests.training.school import QUESTIONS, School, environment, furnish, school
 
 ASKED = QUESTIONS + 4
@@ -151,12 +155,66 @@ def test_when_another_model_came_to_serve_the_candidate_is_judged_against_that(
     pupil.school.right["keel"] = 12
     cycle = pupil.go(cycle)
     assert cycle.outcome == "kept"
-    assert "another change came first" in pupil.says(cycle)
+    assert "what changed is examined first" in pupil.says(cycle)
     assert "of keel@1 over" in pupil.says(cycle)
     assert cycle.decision_id != first
     now = serving(pupil.connection)
     assert now is not None
     assert now.called == "keel@1"
+
+
+def test_when_another_model_is_configured_the_candidate_is_judged_against_that(
+    pupil: Pupil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pupil.school.right["keel"] = 12
+    for step in ("judge", "promote"):
+        cycle = pupil.go(pupil.begin(), until=step)
+        monkeypatch.setenv("OPENBOOK_ANSWER_MODEL", "keel")
+        settings_module.current.cache_clear()
+        cycle = pupil.go(cycle)
+        assert cycle.outcome == "kept", step
+        assert "0.917 against 1.000 of keel over 12 items" in pupil.says(cycle)
+        monkeypatch.setenv("OPENBOOK_ANSWER_MODEL", "small-model")
+        settings_module.current.cache_clear()
+
+
+@pytest.mark.parametrize("step", ["judge", "promote"])
+def test_a_candidate_that_is_asked_elsewhere_since_is_examined_there_first(
+    pupil: Pupil, step: str
+) -> None:
+    cycle = pupil.go(pupil.begin(), until=step)
+    place(pupil.connection, find_model(pupil.connection, "helm"), "stray", pupil.school.chat.url)
+    cycle = pupil.go(cycle)
+    assert cycle.outcome == "kept"
+    assert "0.000 against 0.250 of small-model over 12 items" in pupil.says(cycle)
+    assert serving(pupil.connection) is None
+
+
+def test_a_decision_promotes_nobody_who_is_asked_elsewhere_since(pupil: Pupil) -> None:
+    cycle = pupil.go(pupil.begin(), until="promote")
+    moved = place(pupil.connection, find_model(pupil.connection, "helm"), "stray", None)
+    with pytest.raises(Retryable, match="helm@1 is asked elsewhere than where decision"):
+        promote(pupil.connection, moved, None, cycle.decision_id)
+    assert serving(pupil.connection) is None
+    assert promote(pupil.connection, moved, None)
+
+
+@pytest.mark.parametrize("step", ["evaluate", "judge", "promote"])
+def test_when_a_golden_set_is_changed_both_are_examined_by_the_new_one(
+    pupil: Pupil, step: str
+) -> None:
+    cycle = pupil.go(pupil.begin(), until=step)
+    if step == "evaluate":  # the candidate was asked already, what answers now was not
+        candidate = find_model(pupil.connection, "helm").chat_model(pupil.settings)
+        examine_once(pupil.connection, pupil.settings, candidate, "helm", cycle.id)
+    harder = [
+        question(f"What is the code of place {n}?", checks=[{"contains": f"XODE-{n:03}"}])
+        for n in range(QUESTIONS)
+    ]
+    store_golden(pupil.connection, "helm", harder)
+    cycle = pupil.go(cycle)
+    assert cycle.outcome == "kept"
+    assert "0.000 against 0.000 of small-model over 12 items" in pupil.says(cycle)
 
 
 def test_an_examination_that_broke_off_asks_for_the_rest_alone(pupil: Pupil) -> None:

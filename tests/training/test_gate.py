@@ -180,6 +180,13 @@ def test_an_item_that_one_alone_was_asked_never_passes(side: bool, set: int, ite
     assert "same items" in failed(found)
 
 
+def test_a_set_that_was_changed_between_the_two_never_passes() -> None:
+    changed = [replace(GOOD[0], exam_sha256=b"new"), *GOOD[1:]]
+    found = judge(changed, POOR, SOUND, RULES)
+    assert failed(found) == ["same items"]
+    assert "helm was changed between the two examinations" in found.failed
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     values=st.lists(

@@ -90,7 +90,10 @@ def _start(
                 "model": model.name,
                 "collection": exam.collection,
                 "strategy": strategy,
-                "settings": Jsonb({**settings, "asked": _fingerprint(exam, model)}),
+                "endpoint_model": model.model,
+                "endpoint_url": model.url,
+                "exam_sha256": fingerprint(exam),
+                "settings": Jsonb(dict(settings)),
                 "questions": len(exam.questions),
             },
         ).fetchone()
@@ -98,14 +101,17 @@ def _start(
     return int(row[0])
 
 
-def _fingerprint(exam: Exam, model: ChatModel) -> str:
-    """Of all that decides the scores: a changed question is not mixed with older answers."""
+def fingerprint(exam: Exam) -> bytes:
+    """The SHA-256 of the questions with all that scores them.
+
+    A changed question is not mixed with older answers, nor are two models compared on it.
+    """
     asked = [
         [q.text, q.expected_answer, sorted(q.grades.items()), [[c.kind, c.value] for c in q.checks]]
         for q in exam.questions
     ]
-    whole = json.dumps([_MEASURES_VERSION, model.model, model.url, asked], sort_keys=True)
-    return hashlib.sha256(whole.encode()).hexdigest()
+    whole = json.dumps([_MEASURES_VERSION, exam.purpose, exam.collection, asked], sort_keys=True)
+    return hashlib.sha256(whole.encode()).digest()
 
 
 def _ask_all(
