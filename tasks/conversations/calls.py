@@ -14,6 +14,9 @@ from tasks.conversations.values import Conversation, Json, Message
 _REMEMBERED = 10_000
 _REMEMBERED_RESPONSES = 1_000
 
+_Whom = tuple[str | None, str | None]
+"""The user and the tenant that a call is for."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -60,13 +63,14 @@ class Threads:
 
     def __init__(self) -> None:
         self._said: OrderedDict[int, str] = OrderedDict()
-        self._responses: OrderedDict[str, tuple[str, list[Message]]] = OrderedDict()
+        self._responses: OrderedDict[str, tuple[_Whom, str, list[Message]]] = OrderedDict()
 
     def conversation(self, call: Call) -> Conversation:
         """The conversation in the state after the call; raises Rejected for a call without answer.
 
-        It is the one that the application names; else the one whose messages the request repeats,
-        or whose response it names; else a new one, called by its response's id.
+        It is the one that the application names; else the one of the same user and tenant whose
+        messages the request repeats, or whose response it names; else a new one, called by its
+        response's id.
         """
         response = _response(call)
         line = parse_value(
@@ -79,27 +83,31 @@ class Threads:
         )
         (read,) = READERS["completions" if call.api == "chat" else "responses"](line)
         messages = read.messages
+        whom = (call.about.user or read.user, call.about.tenant or read.tenant)
         named = call.about.conversation
         before = call.request.get("previous_response_id")
         if isinstance(before, str) and before in self._responses:
-            known, earlier = self._responses[before]
-            named, messages = named or known, [*earlier, *messages]
-        named = named or self._said.get(_key(messages[: _last_answer(messages)]))
+            theirs, known, earlier = self._responses[before]
+            messages = [*earlier, *messages]
+            if theirs == whom:
+                named = named or known
+        named = named or self._said.get(_key(whom, messages[: _last_answer(messages)]))
         named = named or read.external_id or f"call-{call.at}-{id(call)}"
-        self._remember(named, messages, response.get("id") if call.api == "responses" else None)
+        self._said[_key(whom, messages)] = named
+        if call.api == "responses" and isinstance(response.get("id"), str):
+            self._responses[response["id"]] = (whom, named, messages)
+        self._forget_oldest()
+        user, tenant = whom
         return replace(
             read,
             messages=messages,
             external_id=named,
-            user=call.about.user or read.user,
-            tenant=call.about.tenant or read.tenant,
+            user=user,
+            tenant=tenant,
             tags=(*read.tags, *call.about.tags),
         )
 
-    def _remember(self, named: str, messages: list[Message], response: object) -> None:
-        self._said[_key(messages)] = named
-        if isinstance(response, str):
-            self._responses[response] = (named, messages)
+    def _forget_oldest(self) -> None:
         while len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
         while len(self._responses) > _REMEMBERED_RESPONSES:
@@ -113,8 +121,10 @@ def _last_answer(messages: list[Message]) -> int:
     )
 
 
-def _key(messages: list[Message]) -> int:
-    return hash(tuple((m.role, m.content, str(m.tool_calls)) for m in messages)) if messages else 0
+def _key(whom: _Whom, messages: list[Message]) -> int:
+    """What a conversation is known by; others may have heard the same words."""
+    said = tuple((m.role, m.content, str(m.tool_calls)) for m in messages)
+    return hash((whom, said)) if messages else 0
 
 
 def _plain(value: Any) -> Any:

@@ -51,7 +51,8 @@ def about(
 ) -> Iterator[None]:
     """Say of the calls inside for whom they are, of which conversation, and what was retrieved.
 
-    Without a conversation's id, calls that repeat what was said before continue that conversation.
+    Without a conversation's id, calls that repeat what was said before to the same user and tenant
+    continue that conversation.
     """
     token = _about.set(About(user, tenant, conversation, tuple(tags), chunk_ids))
     try:

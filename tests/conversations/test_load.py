@@ -9,7 +9,7 @@ import lzma
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -71,6 +71,37 @@ def test_arrays_and_values_over_many_lines_load_as_lines_do(log: Log, indent: in
     one_by_one = log.load("\n".join(json.dumps(value, indent=2) for value in values), "many.json")
     assert (array.unchanged, one_by_one.unchanged) == (2, 2)
     assert log.rows() == before
+
+
+TEN = [json.dumps(chat(f"How long is {n}?", f"{n} meters.", id=f"c{n}")) for n in range(10)]
+TORN = ('{"id": "c4", "messages": [{"role": "us', TEN[4][:-3], TEN[4][:40] + '"')
+
+
+@pytest.mark.parametrize(
+    ("before", "between"), [("", "\n"), ("", "\r\n"), ("[", ", "), ("[\n", ",\n")]
+)
+def test_a_value_that_was_torn_costs_no_other(log: Log, before: str, between: str) -> None:
+    for torn, place in product(TORN, (0, 4, 9)):
+        log.clear()
+        values = [*TEN[:place], torn, *TEN[place + 1 :]]
+        report = log.load(before + between.join(values) + ("]" if before else "\n"))
+        assert (report.added, report.rejected) == (9, 1), (torn, place)
+
+
+@pytest.mark.parametrize("before", ["", "[\n"])
+def test_a_bracket_too_many_costs_no_other(log: Log, before: str) -> None:
+    values = [*TEN[:4], TEN[4] + "]}}", *TEN[5:]]
+    report = log.load(before + (",\n" if before else "\n").join(values))
+    assert report.added >= 9
+
+
+@pytest.mark.parametrize("place", [0, 4, 9])
+def test_a_value_over_many_lines_that_was_torn_costs_no_other(log: Log, place: int) -> None:
+    values = [json.dumps(json.loads(value), indent=2) for value in TEN]
+    values[place] = values[place][:50]
+    report = log.load("\n".join(values))
+    assert (report.added, report.rejected) == (9, 1)
+    assert report.rejections[0].line == 1 + place * values[1].count("\n") + place
 
 
 def test_a_conversation_that_grew_is_brought_to_its_later_state(log: Log) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import openai
 import pytest
 
+from tasks.conversations.forget import forget_user
 from tasks.conversations.log import about, feedback, logged
+from tasks.conversations.pseudonyms import pseudonyms
 from tasks.conversations.writer import Counts, Writer
 from tasks.settings import Settings
 from tests.conversations.conftest import Log
@@ -94,6 +96,46 @@ def test_calls_that_go_on_from_each_other_are_one_conversation(
     assert log.ask("select count(*), min(tools->0->'function'->>'name') from conversations") == [
         (1, "weather")
     ]
+
+
+@pytest.mark.parametrize("ben", [("ben", "acme"), ("anna", "umbrella")])
+def test_users_who_say_and_hear_the_same_have_conversations_of_their_own(
+    log: Log, client: openai.OpenAI, writer: Writer, ben: tuple[str, str]
+) -> None:
+    anna = ("anna", "acme")
+    greeted = [user("hi"), {"role": "assistant", "content": "You said: hi"}]
+    for who in (anna, ben):
+        with about(*who):
+            say(client, user("hi"))
+    with about(*anna):
+        say(client, *greeted, user("I am Anna"))
+    with about(*ben):
+        say(client, *greeted, user("I am Ben"))
+    assert writer.flush()
+    names = pseudonyms(log.settings)
+    said = log.ask(
+        "select c.user_pseudonym, c.tenant_pseudonym, array_agg(m.content order by m.ordinal)"
+        " from conversations c join messages m on m.conversation_id = c.id"
+        " where m.role = 'user' group by c.id"
+    )
+    assert sorted(said) == sorted(
+        (names.user(who[0]), names.tenant(who[1]), ["hi", f"I am {name}"])
+        for who, name in ((anna, "Anna"), (ben, "Ben"))
+    )
+
+
+def test_a_response_that_several_users_go_on_from_is_the_conversation_of_none_of_them(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    first = client.responses.create(model="m", input="Be a pirate")
+    for name in ("anna", "ben"):
+        with about(user=name):
+            client.responses.create(model="m", input=name, previous_response_id=first.id)
+    assert writer.flush()
+    assert forget_user(log.connection, pseudonyms(log.settings), "ben").messages == 4
+    assert [content for role, content in log.said() if role == "user"] == [
+        "Be a pirate", "Be a pirate", "anna",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("stream", [False, True])
