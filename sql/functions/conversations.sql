@@ -91,6 +91,24 @@ after delete on openbook.conversations
 referencing old table as gone
 for each statement execute function openbook.delete_messages();
 
+create or replace function openbook.place_correction() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+begin
+    select max(m.ordinal) into new.ordinal
+    from messages m
+    where m.conversation_id = new.conversation_id and m.role = 'assistant';
+    return new;
+end
+$$;
+comment on function openbook.place_correction is 'Trigger: what should have been said in place of a whole conversation is said in place of the last answer there is.';
+
+create or replace trigger place_correction
+before insert on openbook.feedback
+for each row when (new.ordinal is null and new.kind in ('correction', 'regeneration'))
+execute function openbook.place_correction();
+
 create or replace function openbook.forget_conversations(
     conversation_ids bigint[], reason text, subject text default null)
 returns table (conversations bigint, messages bigint, feedback bigint)

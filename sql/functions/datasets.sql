@@ -16,6 +16,25 @@ as $$
 $$;
 comment on function openbook.split_of is 'The split of a group: a keyed hash of its name, so that it never changes while the key and the shares stay.';
 
+create or replace function openbook.keep_first_group() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+begin
+    new.first_group := coalesce(
+        old.first_group, old.user_pseudonym, old.external_id, encode(old.identity_hash, 'hex'), old.id::text);
+    return new;
+end
+$$;
+comment on function openbook.keep_first_group is 'Trigger: a conversation whose user or name changes says by what its split was drawn before.';
+
+create or replace trigger keep_first_group
+before update of user_pseudonym, external_id, identity_hash on openbook.conversations
+for each row when (
+    coalesce(old.user_pseudonym, old.external_id, encode(old.identity_hash, 'hex'))
+    is distinct from coalesce(new.user_pseudonym, new.external_id, encode(new.identity_hash, 'hex')))
+execute function openbook.keep_first_group();
+
 create or replace function openbook.forget_examples() returns trigger
 language plpgsql
 set search_path = openbook, public, pg_temp

@@ -1,5 +1,5 @@
 select m.conversation_id, m.ordinal, asked.ordinal as asked_ordinal, asked.content as question,
-       m.content as answer, retrieved.collection, retrieved.chunks
+       answer.content as answer, retrieved.collection, retrieved.chunks
 from chosen c
 join openbook.messages m on m.conversation_id = c.conversation_id
 cross join lateral (
@@ -8,6 +8,16 @@ cross join lateral (
     where p.conversation_id = m.conversation_id and p.ordinal < m.ordinal and p.role = 'user'
     order by p.ordinal desc
     limit 1) asked
+left join lateral (
+    select f.id, f.alternative -> 'content' as content
+    from openbook.feedback f
+    where f.conversation_id = m.conversation_id and f.ordinal = m.ordinal and f.kind = 'correction'
+    order by f.id desc
+    limit 1) corrected on %(corrections)s
+cross join lateral (
+    select case when corrected.id is null then m.content
+                when jsonb_typeof(corrected.content) = 'string' then corrected.content #>> '{}' end as content
+) answer
 cross join lateral (
     select max(l.name) as collection,
            jsonb_agg(jsonb_build_array(k.id, p.body, concat_ws(' · ', d.path, p.section, 'page ' || k.first_page))
@@ -24,5 +34,5 @@ cross join lateral (
         limit 1) d on true
     where k.id = any (m.chunk_ids)) retrieved
 where not c.general and m.role = 'assistant' and cardinality(m.chunk_ids) > 0
-  and m.content is not null and asked.content <> '' and retrieved.chunks is not null
+  and answer.content is not null and asked.content <> '' and retrieved.chunks is not null
 order by m.conversation_id, m.ordinal

@@ -8,7 +8,7 @@ with owned as (
                 else 'train' end as owner
     from drafted d
     join measured m using (ordinal)
-    window same as (partition by m.cluster)
+    window same as (partition by m.family)
 )
 select o.ordinal, o.example_id, o.conversation_id, o.sha256, o.text_sha256, o.tokens, o.tags,
        o.user_pseudonym, o.general, o.split, o.cluster,
@@ -25,7 +25,7 @@ select o.ordinal, o.example_id, o.conversation_id, o.sha256, o.text_sha256, o.to
              or o.ups = 0 and not o.corrected and %(require_positive)s
              or coalesce(o.score, 0) < %(min_score)s::double precision then 'feedback'
            when o.golden or o.split = 'train' and o.overlap >= %(test_share)s then 'decontamination'
-           when o.split <> o.owner or o.split <> o.other_split then 'split'
+           when o.moved or o.split <> o.owner or o.split <> o.other_split then 'split'
            when o.general and o.split <> 'train' then 'mix'
        end as step,
        case
@@ -44,6 +44,7 @@ select o.ordinal, o.example_id, o.conversation_id, o.sha256, o.text_sha256, o.to
            when o.golden then 'shares words with a golden question'
            when o.split = 'train' and o.overlap >= %(test_share)s
                then 'shares words with a held-out example'
+           when o.moved then 'its user, who became known later, is in another split'
            when o.split <> o.other_split then 'its two conversations are in different splits'
            when o.split <> o.owner then 'near-duplicate of a held-out example'
            when o.general and o.split <> 'train' then 'general data is for training alone'

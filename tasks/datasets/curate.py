@@ -17,7 +17,7 @@ from tasks.datasets.source import choose
 from tasks.datasets.spec import Spec
 from tasks.datasets.store import keep_conversations, known_states, make_missing, store_drafts
 from tasks.datasets.tokens import counter
-from tasks.datasets.versions import Outcome, record
+from tasks.datasets.versions import Outcome, keep_splits, record
 from tasks.datasets.write import write_answers
 from tasks.errors import Retryable
 from tasks.settings import Settings
@@ -44,8 +44,9 @@ def curate(
 
 def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) -> Outcome:
     recipe = Recipe.of(spec)
+    keep_splits(connection, spec)
     clock = [time.perf_counter()]
-    choose(connection, spec.source, spec.mix.filter if spec.mix else None)
+    choose(connection, spec)
     connection.execute("analyze chosen")
     clock.append(time.perf_counter())
     drafts: list[Draft] | None = None
@@ -76,7 +77,7 @@ def _raft_drafts(
     connection: Connection, spec: Spec, recipe: Recipe, settings: Settings, plan: bool
 ) -> list[Draft]:
     """The drafts of all questions, made and kept; for a plan no answer is bought."""
-    asked = list(questions(connection, spec.raft, settings))
+    asked = list(questions(connection, spec, settings))
     if spec.raft.answers == "log":
         drafts = [raft_draft(one, spec.raft, None) for one in asked]
         store_drafts(connection, recipe, drafts)

@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg import Connection
 
 from tasks.database import query
 from tasks.datasets.decontaminate import LEAST_WORDS, golden_overlap, held_out_share
-from tasks.datasets.dedupe import PERMUTATIONS, clusters
+from tasks.datasets.dedupe import PERMUTATIONS, Signatures, clusters
 from tasks.datasets.example import Draft, Recipe, make_examples
 from tasks.datasets.spec import SPLITS, Spec
 from tasks.datasets.store import store_examples
@@ -25,7 +26,7 @@ from tasks.datasets.words import words
 
 _ROWS_AT_ONCE = 5_000
 _OWNERSHIP_SIMILARITY = 0.6
-"""Held-out examples own what is this similar even where near-duplicates may stay."""
+"""Held-out examples own what is this similar, even where nearer duplicates may stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _golden_answers(connection: Connection) -> list[str]:
 
 
 def _measure(connection: Connection, spec: Spec, golden: Sequence[str]) -> None:
-    """Fill `measured`: each draft's near-duplicates, and its overlap with what is held out."""
+    """Fill `measured`: each draft's near-duplicates, family, and overlap with what is held out."""
     outside: list[bool] = []
     sizes_list: list[int] = []
     said, signed_bytes = bytearray(), bytearray()
@@ -140,26 +141,34 @@ def _measure(connection: Connection, spec: Spec, golden: Sequence[str]) -> None:
     asked = [words([text]) for text in held_back]
     ngram = spec.decontaminate.ngram
     with ThreadPoolExecutor(1) as beside:  # NumPy lets two cores work
-        similar = beside.submit(
-            clusters, signed.reshape(-1, PERMUTATIONS), spec.dedupe.near or _OWNERSHIP_SIMILARITY
-        )
+        similar = beside.submit(_alike, signed.reshape(-1, PERMUTATIONS), spec.dedupe.near)
         found = golden_overlap(flat, starts, asked, ngram) >= 0
         shares = held_out_share(flat, starts, held_out, ngram)
-        labels = similar.result()
+        labels, families = similar.result()
     connection.execute(
-        "create temporary table measured (ordinal integer, cluster integer, golden boolean,"
-        " overlap double precision) on commit drop"
+        "create temporary table measured (ordinal integer, cluster integer, family integer,"
+        " golden boolean, overlap double precision) on commit drop"
     )
     with (
         connection.cursor() as cursor,
         cursor.copy("copy measured from stdin (format binary)") as copy,
     ):
-        copy.set_types(["int4", "int4", "bool", "float8"])
+        copy.set_types(["int4", "int4", "int4", "bool", "float8"])
         for row in zip(
-            range(1, len(sizes) + 1), labels.tolist(), found.tolist(), shares.tolist(), strict=True
-        ):
+            range(1, len(sizes) + 1), labels.tolist(), families.tolist(), found.tolist(),
+            shares.tolist(), strict=True,
+        ):  # fmt: skip
             copy.write_row(row)
     connection.execute("analyze measured")
+
+
+def _alike(signed: Signatures, near: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The clusters of near-duplicates, and the families that what is held out owns."""
+    if 0 < near <= _OWNERSHIP_SIMILARITY:
+        labels = clusters(signed, near)
+        return labels, labels
+    families = clusters(signed, _OWNERSHIP_SIMILARITY)
+    return clusters(signed, near) if near else families, families
 
 
 def _decided(connection: Connection, recipe: Recipe, golden: Sequence[str]) -> Decision:

@@ -32,7 +32,7 @@ def due(connection: Connection, spec: Spec) -> Verdict:
         connection.transaction(force_rollback=True),
         connection.cursor(row_factory=dict_row) as one,
     ):
-        looked_at = choose(connection, spec.source, None)
+        looked_at = choose(connection, spec)
         row = one.execute(query("curate_since"), {"name": spec.name}).fetchone()
     assert row is not None
     if row["version"] is None:

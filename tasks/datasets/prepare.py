@@ -35,6 +35,6 @@ def prepare(connection: Connection, settings: Settings) -> dict[str, int]:
 def _prepare(connection: Connection, spec: Spec, settings: Settings) -> int:
     with connection.transaction():
         keep_conversations(connection)
-        choose(connection, spec.source, spec.mix.filter if spec.mix else None)
+        choose(connection, spec)
         connection.execute("analyze chosen")
         return make_missing(connection, Recipe.of(spec), settings, spec.quality.corrections)

@@ -25,7 +25,7 @@ from tasks.database import connect, query
 from tasks.datasets.example import Draft
 from tasks.datasets.preference import draft_state
 from tasks.datasets.shape import Body
-from tasks.datasets.spec import Raft
+from tasks.datasets.spec import Raft, Spec
 from tasks.prompt import Shown, prompt
 from tasks.settings import Settings
 
@@ -63,9 +63,13 @@ class Question:
     support: float
 
 
-def questions(connection: Connection, raft: Raft, settings: Settings) -> Iterator[Question]:
-    """The questions of the temporary table `chosen`, each with its oracle and its distractors."""
-    rows = connection.execute(query("curate_questions")).fetchall()
+def questions(connection: Connection, spec: Spec, settings: Settings) -> Iterator[Question]:
+    """The questions of the temporary table `chosen`, each with its oracle and its distractors.
+
+    An answer that was corrected is its correction, where the spec has corrections win.
+    """
+    raft, corrections = spec.raft, {"corrections": spec.quality.corrections}
+    rows = connection.execute(query("curate_questions"), corrections).fetchall()
     searches = list(dict.fromkeys((str(row[3]), str(row[5])) for row in rows))
     most = raft.distractors + _SPARE
     found = dict(zip(searches, _search(connection, settings, searches, most), strict=True))

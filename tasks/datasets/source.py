@@ -11,28 +11,33 @@ from psycopg.sql import SQL, Composable
 
 from tasks.database import query
 from tasks.datasets.condition import Condition, Refused
-from tasks.datasets.spec import Source
+from tasks.datasets.spec import Spec
 from tasks.errors import Rejected
 
 
-def choose(connection: Connection, source: Source, general: Mapping[str, Any] | None) -> int:
+def choose(connection: Connection, spec: Spec) -> int:
     """Fill the temporary table `chosen` with the source's conversations; how many there are.
 
-    `general` is the filter of the mix: those that it adds are marked as general data. Raises
-    Rejected for a filter or a predicate that cannot be used, a predicate with the place.
+    Those that the mix adds are marked as general data. Raises Rejected for a filter or a predicate
+    that cannot be used, a predicate with the place.
     """
-    condition = Condition()
+    source, condition = spec.source, Condition()
     within = _filtered(condition, source.filter, "source.filter")
     if source.where is not None:
         within = SQL("{} and {}").format(within, _where(connection, condition, source.where))
     chosen = _conversations(within) if source.filter or source.where else SQL("true")
     added = (
-        _conversations(_filtered(condition, general, "mix.filter"))
-        if general is not None
+        _conversations(_filtered(condition, spec.mix.filter, "mix.filter"))
+        if spec.mix is not None
         else SQL("false")
     )
     connection.execute(
-        query("curate_chosen").format(within=chosen, general=added), condition.values
+        query("curate_chosen").format(within=chosen, general=added),
+        {
+            **condition.values,
+            "corrections": spec.quality.corrections or spec.kind == "preference",
+            "ends": spec.kind != "raft",  # an example ends with the answer that was corrected
+        },
     )
     row = connection.execute("select count(*) from chosen where not general").fetchone()
     assert row is not None

@@ -17,7 +17,7 @@ from tasks.database import query
 from tasks.datasets.decide import Decision, golden_recipe
 from tasks.datasets.example import EXAMPLE_VERSION, Recipe
 from tasks.datasets.price import Price
-from tasks.datasets.spec import Spec
+from tasks.datasets.spec import Spec, Split
 from tasks.datasets.tokens import counter
 from tasks.errors import Rejected
 
@@ -60,6 +60,27 @@ class Outcome:
             "usd": self.price.usd,
             "price_as_of": self.price.as_of,
         }
+
+
+def keep_splits(connection: Connection, spec: Spec) -> None:
+    """Raises Rejected where the spec's splits could let train what its newest version holds out.
+
+    A group's place from 0 to 1 is a hash of the key and its name: test has the places below its
+    share, validation the next. Held-out groups stay so while the key does and neither bound falls.
+    """
+    row = connection.execute(query("version_split"), {"name": spec.name}).fetchone()
+    if row is None:
+        return
+    number, before, now = row[0], Split(**row[1]), spec.split
+    bounds = ((now.test, before.test),
+              (now.test + now.validation, before.test + before.validation))  # fmt: skip
+    if now.key != before.key or any(is_now < was - 1e-9 for is_now, was in bounds):
+        raise Rejected(
+            f"version {number} of {spec.name} holds out what this spec's split would train on",
+            f"Write split: {{train: {before.train:g}, validation: {before.validation:g}, test: "
+            f"{before.test:g}, key: {before.key}}}, hold out more, or give the dataset another "
+            "name.",
+        )
 
 
 def record(

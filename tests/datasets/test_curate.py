@@ -131,6 +131,44 @@ def test_a_new_correction_makes_a_new_example(log: Log) -> None:
     assert (found["added"], found["removed"]) == (1, 1)
 
 
+@pytest.mark.parametrize("thumb", [None, 2, 4])
+def test_a_correction_makes_up_for_a_dislike_only_where_it_is_used(
+    log: Log, thumb: int | None
+) -> None:
+    said = log.say(log.text(), "Forty.", "Really?", "No.")
+    log.judge(said, "thumb", -1, ordinal=thumb)
+    log.judge(said, "correction", ordinal=2, alternative="Forty-two.")
+    log.curate("quality: {min_tokens: 1, corrections: false}\n")
+    assert log.fate(said) == "negative feedback"
+    log.curate(ALL)
+    assert log.bodies()[0]["messages"][-1]["content"] == "Forty-two."
+
+
+def test_a_correction_of_a_later_answer_does_not_make_up_for_an_earlier_one(log: Log) -> None:
+    said = log.say(log.text(), "Forty.", "Really?", "No.")
+    log.judge(said, "thumb", -1, ordinal=2)
+    log.judge(said, "correction", ordinal=4, alternative="Yes.")
+    log.curate(ALL)
+    assert log.fate(said) == "negative feedback"
+
+
+def test_a_correction_of_what_a_user_said_makes_up_for_nothing(log: Log) -> None:
+    said = log.say(log.text(), "Forty.")
+    log.judge(said, "thumb", -1)
+    log.judge(said, "correction", ordinal=1, alternative="Forty-two.")
+    log.curate(ALL)
+    assert log.fate(said) == "negative feedback"
+
+
+def test_a_correction_of_a_whole_conversation_is_one_of_its_last_answer(log: Log) -> None:
+    said = log.say("How many?", "Forty.", log.text(), "Forty.")
+    log.judge(said, "thumb", -1)
+    log.judge(said, "correction", alternative="Forty-two.")
+    log.curate(ALL)
+    contents = [one["content"] for one in log.bodies()[0]["messages"]]
+    assert contents[1::2] == ["Forty.", "Forty-two."]
+
+
 def test_personal_data_does_not_reach_an_example(log: Log) -> None:
     log.say("I am at ana@example.com, card 4111 1111 1111 1111.", "Thank you, ana@example.com.")
     log.curate(ALL)

@@ -128,6 +128,26 @@ def test_an_answer_that_no_passage_holds_is_left_out(asked: Log) -> None:
     assert asked.fate(lost) == "draft: no retrieved passage holds the answer"
 
 
+def test_a_corrected_answer_is_trained_on_as_it_was_corrected_or_not_at_all(asked: Log) -> None:
+    for conversation in (1, 2):
+        asked.judge(conversation, "thumb", -1, ordinal=2 if conversation == 1 else None)
+        right = "The pump" if conversation == 1 else "The valve"
+        asked.judge(
+            conversation, "correction", ordinal=2,
+            alternative=f"{right} wants cleaning after {conversation + 11} weeks.",
+        )  # fmt: skip
+    asked.curate(ALL, kind="raft")
+    said = [parts(body)[1].splitlines()[-1] for body in asked.bodies()]
+    assert said[:2] == [
+        "The pump wants cleaning after 12 weeks.", "The valve wants cleaning after 13 weeks.",
+    ]  # fmt: skip
+    asked.curate(ALL.replace("min_tokens: 1", "min_tokens: 1, corrections: false"), kind="raft")
+    assert [asked.fate(one) for one in (1, 2)] == ["negative feedback"] * 2
+    asked.connection.execute("update feedback set alternative = '{}' where alternative is not null")
+    asked.curate(ALL, kind="raft")
+    assert not {1, 2} & asked.splits().keys()
+
+
 def test_quotes_are_sentences_of_the_passage() -> None:
     passage = "Heat it first. The glue of v2.1 sets in nine minutes at room heat! Then wait."
     quotes = quotes_of("It sets in nine minutes.", passage)

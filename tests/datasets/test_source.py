@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from tasks.datasets.read_spec import parse_spec
 from tasks.datasets.source import choose
-from tasks.datasets.spec import Source
+from tasks.datasets.spec import Mix, Source, Spec
 from tasks.errors import Rejected
 from tests.datasets.conftest import Log
 from tests.retrieve.test_predicate import ATTACKS
@@ -41,7 +41,8 @@ def shop(log: Log) -> Log:
 def chosen(log: Log, source: Source, general: dict[str, Any] | None = None) -> str:
     """The names of the conversations that are chosen, those of the mix in capitals."""
     with log.connection.transaction(force_rollback=True):
-        choose(log.connection, source, general)
+        mix = None if general is None else Mix(general, 0.5)
+        choose(log.connection, Spec("support", "sft", source=source, mix=mix))
         rows = log.connection.execute(
             "select case when s.general then upper(c.external_id) else c.external_id end"
             " from chosen s join conversations c on c.id = s.conversation_id order by 1"

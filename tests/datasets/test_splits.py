@@ -6,11 +6,13 @@ import random
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
 from tasks.datasets.dedupe import clusters
+from tasks.errors import Rejected
 from tests.datasets.conftest import WORDS, Log
 
 
@@ -114,3 +116,63 @@ def test_a_held_out_example_that_is_left_out_still_keeps_its_double_from_trainin
             log.judge(one, "thumb", -1)
     log.curate()
     assert not log.splits(), "all in test are disliked, and no other may take their place"
+
+
+def test_a_user_who_becomes_known_later_moves_nothing_out_of_what_is_held_out(log: Log) -> None:
+    made = [log.say(log.text(), log.text(), external_id=f"c{place}") for place in range(60)]
+    log.curate()
+    before = log.splits()
+    for place, one in enumerate(made):
+        log.connection.execute(
+            "update conversations set user_pseudonym = %s where id = %s", [f"u{place % 30}", one]
+        )
+    log.curate()
+    after = log.splits()
+    assert all(after.get(one, split) == split for one, split in before.items() if split != "train")
+    assert_nothing_spans(log, after, {one: f"u{place % 30}" for place, one in enumerate(made)})
+    moved = [one for one in made if one not in after]
+    assert moved
+    assert {log.fate(one) for one in moved} == {
+        "its user, who became known later, is in another split"
+    }
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        "{train: 0.8, validation: 0.1, test: 0.1}",
+        "{train: 0.7, validation: 0.0, test: 0.3}",
+        "{train: 0.5, validation: 0.2, test: 0.3, key: other}",
+    ],
+)
+def test_splits_that_would_train_on_what_is_held_out_are_refused(log: Log, split: str) -> None:
+    log.grow(4)
+    log.curate("split: {train: 0.5, validation: 0.2, test: 0.3}\n")
+    for plan in (True, False):
+        with pytest.raises(Rejected, match="version 1 of support holds out") as refused:
+            log.curate(f"split: {split}\n", plan=plan)
+    assert "validation: 0.2, test: 0.3, key: openbook" in refused.value.remedy
+
+
+def test_more_may_be_held_out(log: Log) -> None:
+    log.grow(4)
+    log.curate()
+    assert log.curate("split: {train: 0.6, validation: 0.1, test: 0.3}\n").version == 2
+
+
+def test_what_is_held_out_owns_its_like_where_near_duplicates_may_stay(log: Log) -> None:
+    for place in range(60):
+        asked, answer = log.text(60), log.text(60)
+        other = f"otherwise {answer.rpartition(' ')[0]} otherwise"
+        log.say(asked, answer, external_id=f"a{place}")
+        log.say(asked, other, external_id=f"b{place}")
+    for near in (0.99, 0):
+        log.curate(f"dedupe: {{near: {near}}}\ndecontaminate: {{test_share: 0}}\n")
+        names = log.connection.execute("select id, external_id from conversations").fetchall()
+        held, trained = (
+            {name[1:] for one, name in names if (log.splits().get(one) in splits)}
+            for splits in (("validation", "test"), ("train",))
+        )
+        assert held
+        assert not held & trained
+        assert len(log.splits()) > 60, "both of a pair stay where they are on one side"
