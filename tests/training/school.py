@@ -29,7 +29,7 @@ backend: openai
 base: small-model
 settings: {seed: 3}
 golden: [helm, general, safety]
-gate: {least_items: 10, without: [groundedness, format]}
+gate: {least_items: 10, least_guarded: 2, without: [groundedness, format]}
 """
 DATASET = "name: support\nkind: sft\nmodel: small-model\nquality: {min_tokens: 1}\n"
 

@@ -133,6 +133,40 @@ def test_a_guard_that_nothing_measures_fails_unless_it_is_waived() -> None:
     assert judge(ours, theirs, SOUND, waived).passes
 
 
+def grounded_in(found: list[Examination], items: range, refusal: float) -> list[Examination]:
+    """The examinations with that refusal, and no groundedness, of all but these items."""
+    scores = {
+        name: {"correct": values["correct"], "format": 1.0, "refusal": refusal}
+        if n not in items
+        else values
+        for n, (name, values) in enumerate(found[0].scores.items())
+    }
+    return [replace(found[0], scores=scores), *found[1:]]
+
+
+def test_a_guard_counts_what_the_candidate_alone_has_no_score_of_as_nothing() -> None:
+    found = judge(grounded_in(GOOD, range(12, ITEMS), refusal=0.0), POOR, SOUND, RULES)
+    assert failed(found) == ["groundedness"]
+    assert "over 40 items" in found.failed[0]
+    assert "of which 12 count 0 that the candidate has none of" in found.failed[0]
+
+
+def test_what_the_candidate_rightly_refuses_has_no_groundedness_to_lose() -> None:
+    refuses = grounded_in(GOOD, range(12, ITEMS), refusal=1.0)
+    assert judge(refuses, POOR, SOUND, RULES).passes
+
+
+@pytest.mark.parametrize("side", ["candidate", "other"])
+def test_a_guard_that_few_items_measure_fails_unless_so_few_are_enough(side: str) -> None:
+    few = range(9)
+    ours = grounded_in(GOOD, few, refusal=1.0) if side == "candidate" else GOOD
+    theirs = grounded_in(POOR, few, refusal=0.0) if side == "other" else POOR
+    found = judge(ours, theirs, SOUND, RULES)
+    assert failed(found) == ["groundedness"]
+    assert "9 items alone measure groundedness, 10 needed" in found.failed[0]
+    assert judge(ours, theirs, SOUND, replace(RULES, least_guarded=9)).passes
+
+
 def test_without_another_model_a_threshold_decides() -> None:
     found = judge(GOOD, None, SOUND, RULES)
     assert "better" in failed(found)
