@@ -184,13 +184,13 @@ class Answer:
     """What a question was answered with, and what the answer stands on.
 
     `outcome` is `answered`, `nothing found` (retrieval found nothing good enough), `no model` (the
-    passages themselves are the answer) or `failed` (`reason`; `lasting`: to ask again would
-    fail alike, since the endpoint refuses the question or the model has no word for it). `passages`
-    are the hits that the model was shown, best first, and `numbers` the number that each was shown
-    under: hits that follow each other share one. `cited` are chunk ids among them, in the order of
-    their citation; `removed_citations` counts citations of something else, which are no longer in
-    `text`. Times are milliseconds, tokens the endpoint's count where it gives one. `conversation`
-    names that in which it was logged.
+    passages themselves are the answer) or `failed` (`reason`; `lasting`: to ask again would fail
+    alike, since the endpoint refuses the question or the answer, or the model has no word for it).
+    `passages` are the hits that the model was shown, best first, and `numbers` the number that each
+    was shown under: hits that follow each other share one. `cited` are chunk ids among them, in the
+    order of their citation; `removed_citations` counts citations of something else, which are no
+    longer in `text`. Times are milliseconds, tokens the endpoint's count where it gives one.
+    `conversation` names that in which it was logged.
     """
 
     question: str

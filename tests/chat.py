@@ -149,6 +149,18 @@ def broken_stream(words: int, *, politely: bool = False) -> Misbehaviour:
     return misbehave
 
 
+def filtered_stream(words: int) -> Misbehaviour:
+    """Send so many words of the answer; then the provider's filter ends it."""
+
+    def misbehave(handler: Handler, answer: Body) -> None:
+        assert isinstance(handler, _ChatHandler)
+        *said, end, usage = events(answer)
+        end["choices"][0]["finish_reason"] = "content_filter"
+        handler.stream([*said[:words], end, usage])
+
+    return misbehave
+
+
 def _prompt(body: dict[str, Any]) -> tuple[str, str]:
     text = body["messages"][-1]["content"]
     found = re.fullmatch(

@@ -159,7 +159,7 @@ def complete(
         generated = open_generator(settings, prepared.model).generate(
             prepared.prompt.messages, prepared.budget.answer, heard, stop
         )
-        reason = generated.broken
+        reason, lasting = generated.broken, generated.lasting
     except OpenbookError as error:
         reason, lasting = str(error), isinstance(error, Rejected)
     if rest := citations.finish():

@@ -24,8 +24,8 @@ _WHOLE_SECONDS = 300.0
 class Generated:
     """How a model's answer ended; its words were heard. `broken` says why not as it should have.
 
-    Tokens are the endpoint's count; None where it gives none. `cut`: the answer was longer than it
-    might be.
+    `lasting`: to ask again would end alike. `cut`: the answer was longer than it might be. Tokens
+    are the endpoint's count; None where it gives none.
     """
 
     id: str | None = None
@@ -33,6 +33,7 @@ class Generated:
     output_tokens: int | None = None
     cut: bool = False
     broken: str | None = None
+    lasting: bool = False
 
 
 class Generator(Endpoint):
@@ -101,6 +102,10 @@ class _Broken(Exception):
     """A stream ended before its answer did."""
 
 
+class _Filtered(_Broken):
+    """Its provider lets no more of this answer pass, and would not the next time."""
+
+
 class _Stream:
     """An answer that has begun: its first piece has come."""
 
@@ -116,7 +121,7 @@ class _Stream:
             raise _Broken("its answer ended before it began")
 
     def hear(self, hear: Callable[[str], None], until: float, stop: Event) -> Generated:
-        broken = None
+        broken, lasting = None, False
         try:
             piece: str | None = self._first
             while piece is not None:
@@ -129,12 +134,12 @@ class _Stream:
             if self._finish is None:
                 raise _Broken("the connection ended before the answer did")
             if self._finish == "content_filter":
-                raise _Broken("its provider's filter ended the answer")
+                raise _Filtered("its provider's filter ended the answer")
         except _Broken as reason:
-            broken = str(reason)
+            broken, lasting = str(reason), isinstance(reason, _Filtered)
         finally:
             self._events.close()
-        return Generated(self._id, *self._tokens, self._finish == "length", broken)
+        return Generated(self._id, *self._tokens, self._finish == "length", broken, lasting)
 
     def _read(self) -> Iterator[str]:
         try:

@@ -14,7 +14,7 @@ from tasks.errors import Rejected
 from tasks.records import Hit
 from tasks.settings import Settings
 from tests.answer.conftest import Ask
-from tests.chat import ChatEndpoint, broken_stream
+from tests.chat import ChatEndpoint, broken_stream, filtered_stream
 from tests.endpoint import status
 from tests.retrieve.conftest import Shelf
 
@@ -169,6 +169,18 @@ def test_a_stream_that_breaks_half_way_fails_and_keeps_what_came(
     assert (said.outcome, said.text) == ("failed", "The spring tide")
     assert said.reason
     assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize("words", [0, 3])
+def test_an_answer_that_its_provider_filters_out_would_fail_again(
+    ask: Ask, model: ChatEndpoint, words: int
+) -> None:
+    model.then(filtered_stream(words))
+    said = ask()
+    assert (said.outcome, said.lasting) == ("failed", True)
+    assert said.text == ("The spring tide" if words else "")
+    model.then(broken_stream(3))
+    assert not ask().lasting
 
 
 def test_a_busy_endpoint_is_asked_again_and_a_refusal_is_told(

@@ -37,6 +37,7 @@ from tasks.training.registry import (
     serving,
 )
 from tasks.training.retraining import read_retraining
+from tests.chat import filtered_stream
 from tests.endpoint import status
 from tests.evaluate.asked import question
 from tests.training.school import QUESTIONS, School, environment, furnish, school
@@ -230,6 +231,13 @@ def test_an_examination_that_broke_off_asks_for_the_rest_alone(pupil: Pupil) -> 
         " on e.id = r.answer_evaluation_id where r.answer is not null"
     ).fetchone() or (0,)
     assert answered == 2 * ASKED
+
+
+def test_a_question_whose_answer_is_filtered_out_is_not_asked_for_ever(pupil: Pupil) -> None:
+    cycle = pupil.go(pupil.begin(), until="evaluate")
+    pupil.school.chat.then(filtered_stream(1))
+    assert pupil.go(cycle).outcome == "promoted"
+    assert len(pupil.school.chat.requests) == 2 * ASKED
 
 
 def test_the_same_training_is_not_bought_twice(pupil: Pupil) -> None:
