@@ -94,12 +94,16 @@ def examine_once(
         return
     exam = golden_set(connection, golden)
     strategy = own_strategy(connection, exam)
-    found = ask_all(connection, settings, exam, model, strategy, cycle=cycle)
+    need_all(ask_all(connection, settings, exam, model, strategy, cycle=cycle), exam, model)
+
+
+def need_all(found: Examined, exam: Exam, model: ChatModel) -> None:
+    """Raise Retryable where a question got no answer; what was answered is kept."""
     if not found.finished:
         question, reason = next(iter(found.failed.items()))
         raise Retryable(
-            f"{len(found.failed)} questions of {golden} got no answer from {model.name}, such as "
-            f"{question!r}: {reason}",
+            f"{len(found.failed)} questions of {exam.name} got no answer from {model.name}, such as"
+            f" {question!r}: {reason}",
             "The next run asks them again.",
         )
 

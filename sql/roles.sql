@@ -66,6 +66,7 @@ declare
         'read_collection'];
     promoting  constant text[] := array[
         'promote_model', 'rollback_model', 'change_serving', 'check_promotable', 'chat_model_name'];
+    advising   constant text[] := array['answers_about', 'base_name'];
     naming     constant text[] := array[
         'act_for', 'session_is', 'transaction_stamp', 'log_answer', 'said_before'];
     command    text;
@@ -143,7 +144,7 @@ begin
         from (values
             ('openbook_owner', null), ('openbook_ingest', null), ('openbook_engine', null),
             ('openbook_search', searching || naming), ('openbook_analyst', searching),
-            ('openbook_trainer', searching || promoting || array['split_of'])
+            ('openbook_trainer', searching || promoting || advising || array['split_of'])
         ) as r (role, functions)
         join pg_roles g on g.rolname = r.role
         join pg_proc f on f.pronamespace = 'openbook'::regnamespace

@@ -1,11 +1,14 @@
-with said as (
+with about as (
+    select a.* from openbook.answers_about(%(collection)s, %(task)s) a
+), said as (
     -- When a conversation was loaded tells nothing of how many questions are asked a day.
     select coalesce(m.said_at, c.ended_at, c.started_at) as at,
            m.input_tokens, m.output_tokens, m.latency_ms, length(m.content) as characters,
            cardinality(m.chunk_ids) > 0 as stood_on_passages
-    from openbook.messages m
+    from about a
+    join openbook.messages m using (conversation_id, ordinal)
     join openbook.conversations c on c.id = m.conversation_id
-    where m.role = 'assistant'
+    where a.counts
 ), newest as (
     select max(s.at) as at from said s
 ), month as (
@@ -18,7 +21,9 @@ with said as (
     from searches l
     where l.asked_at > (select max(o.asked_at) from searches o) - interval '30 days'
 )
-select (select count(*) from month) as answers,
+select (select count(*) from about a where not a.assigned) as unassigned,
+       (select bool_or(a.counts) from about a where not a.assigned) as unassigned_count,
+       (select count(*) from month) as answers,
        (select count(m.at) from month m) as dated,
        (select greatest(1, extract(epoch from max(m.at) - min(m.at)) / 86400)::double precision
         from month m) as days,

@@ -1,27 +1,39 @@
-with conditions as (
-    select e.id, e.golden_set_id, e.started_at, e.model,
-           case when e.strategy = 'oracle' then 'oracle'
-                when m.training_run_id is null and m.dataset_version_id is null then
-                    case e.strategy when 'none' then 'prompt' else e.strategy end
+with examined as (
+    select e.id, e.golden_set_id, e.started_at, e.finished_at, e.model, t.trained,
+           case when not t.trained then e.model end as subject,
+           openbook.base_name(coalesce(m.base, e.model)) as base,
+           case when e.strategy = 'oracle' then case when not t.trained then 'oracle' end
+                when not t.trained then case e.strategy when 'none' then 'prompt' else e.strategy end
                 when e.strategy = 'none' then 'fine-tuning'
                 when e.strategy = 'rag' then 'rag + fine-tuning' end as condition
     from openbook.answer_evaluations e
     join openbook.golden_sets g on g.id = e.golden_set_id
     join openbook.collections c on c.id = g.collection_id
     left join openbook.chat_models m on m.id = e.chat_model_id
+    cross join lateral (
+        select coalesce(m.training_run_id, m.dataset_version_id) is not null as trained) t
     where e.finished_at is not null and e.purpose = 'task' and c.name = %(collection)s
       and (m.task = %(task)s) is not false
-), latest as (
-    select distinct on (c.golden_set_id, c.condition) c.*
-    from conditions c
-    where c.condition is not null
-    order by c.golden_set_id, c.condition, c.started_at desc, c.id desc
-), chosen as (
-    select l.golden_set_id
-    from latest l
-    group by l.golden_set_id
-    order by count(*) desc, max(l.started_at) desc, l.golden_set_id
+      and g.name = coalesce(%(golden)s, g.name)
+      -- A candidate that does not serve was refused, or nobody has decided on it.
+      and (m.stage = 'serving' or not t.trained)
+), subjects as (
+    -- One set, and one model that nobody trained: all else is compared with its answers.
+    select e.golden_set_id, e.base, e.subject
+    from examined e
+    where e.condition is not null
+    group by e.golden_set_id, e.base, e.subject
+    order by (e.subject = %(model)s) is true desc, e.subject is null,
+             count(distinct e.condition) desc, max(e.finished_at) desc, e.golden_set_id, e.base,
+             e.subject
     limit 1
+), latest as (
+    select distinct on (e.condition) e.*
+    from examined e
+    join subjects s on s.golden_set_id = e.golden_set_id
+        and (e.trained and e.base = s.base or e.subject = s.subject)
+    where e.condition is not null
+    order by e.condition, e.started_at desc, e.id desc
 )
 select l.condition, l.model, g.name, r.item, r.input_tokens, r.output_tokens, r.retrieval_ms,
        r.generation_ms, r.answer, q.expected_answer,
@@ -37,7 +49,6 @@ select l.condition, l.model, g.name, r.item, r.input_tokens, r.output_tokens, r.
         from openbook.golden_judgements j
         where j.golden_question_id = r.golden_question_id and j.grade > 0) as held
 from latest l
-join chosen using (golden_set_id)
 join openbook.golden_sets g on g.id = l.golden_set_id
 join openbook.answer_results r on r.answer_evaluation_id = l.id
 left join openbook.golden_questions q on q.id = r.golden_question_id

@@ -4,4 +4,6 @@ select count(*) as answered,
        percentile_cont(.5) within group (order by a.retrieval_ms) as retrieval_ms,
        percentile_cont(.5) within group (order by a.generation_ms) as generation_ms
 from openbook.answers a
+left join openbook.chat_models m on m.id = a.chat_model_id
 where a.collection = %(collection)s and a.outcome = 'answered'
+  and (m.task = %(task)s) is not false

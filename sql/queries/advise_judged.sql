@@ -1,4 +1,8 @@
-with judged as (
+with about as (
+    select a.conversation_id, a.ordinal
+    from openbook.answers_about(%(collection)s, %(task)s) a
+    where a.counts
+), judged as (
     select distinct on (f.conversation_id, m.ordinal)
            f.id, f.kind, f.value, f.comment, f.alternative, m.conversation_id, m.ordinal, m.content,
            m.tool_calls, m.chunk_ids
@@ -10,6 +14,7 @@ with judged as (
           and (o.ordinal = f.ordinal or f.ordinal is null)
         order by o.ordinal desc
         limit 1) m on true
+    join about a on a.conversation_id = m.conversation_id and a.ordinal = m.ordinal
     where f.kind in ('correction', 'regeneration') or f.kind in ('thumb', 'implicit') and f.value < 0
     order by f.conversation_id, m.ordinal, f.kind in ('thumb', 'implicit'), f.id
 )

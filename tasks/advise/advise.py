@@ -79,6 +79,10 @@ class Advice:
                 }
                 for kind, count, examples in self.failures()
             ],
+            "unassigned": {
+                "answers": self.evidence.unassigned,
+                "count": self.evidence.unassigned_count,
+            },
             "experiments": {
                 "golden_set": experiments.golden_set,
                 "conditions": {

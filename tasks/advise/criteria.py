@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.advise.costs import Cost
 from tasks.advise.evidence import Evidence
-from tasks.advise.figures import Figure, counted
+from tasks.advise.figures import Figure, Values, counted
 from tasks.advise.thresholds import THRESHOLDS
 
 Booleans = NDArray[np.bool_]
@@ -46,10 +46,9 @@ class Criterion:
             return None
         return bool(_COMPARE[self.relation](self.figure.value, self.threshold))
 
-    def drawn(self, random: np.random.Generator, size: int) -> Booleans:
-        """Whether it holds in each of `size` worlds that the figure's uncertainty allows; what is
+    def drawn(self, values: Values | None, random: np.random.Generator, size: int) -> Booleans:
+        """Whether it holds in each of `size` worlds in which the figure has these values; what is
         unknown holds in half of them."""
-        values = self.figure.draws(random, size)
         if values is None:
             return random.random(size) < 0.5
         return np.asarray(_COMPARE[self.relation](values, self.threshold))

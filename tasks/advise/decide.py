@@ -14,7 +14,9 @@ import numpy as np
 
 from tasks.advise.costs import STRATEGIES, Cost
 from tasks.advise.criteria import Criterion
-from tasks.advise.evidence import Experiments
+from tasks.advise.experiments import CONFIDENCE, Compared, Experiments
+from tasks.advise.figures import draw
+from tasks.statistics import Comparison, Verdict, verdict
 
 _WORLDS = 1_000
 _SEED = 20261
@@ -63,53 +65,56 @@ def decide(
     """The recommendation, how certain it is, and each single criterion that would turn it."""
     known = {one.name: one.unless_known if one.holds is None else one.holds for one in criteria}
     tree = strategy(known)
-    chosen, overruled = measured(tree, known, found, experiments)
+    compared = experiments.compared(STRATEGIES)
+    chosen, overruled = measured(tree, known, found, compared)
     random = np.random.default_rng(_SEED)
-    worlds = {one.name: one.drawn(random, _WORLDS) for one in criteria}
+    values = draw([one.figure for one in criteria], random, _WORLDS)
+    worlds = {one.name: one.drawn(values[one.figure], random, _WORLDS) for one in criteria}
     agree = 0
-    for place in range(_WORLDS):
-        world = {name: bool(values[place]) for name, values in worlds.items()}
-        agree += measured(strategy(world), world, found, experiments)[0] == chosen
+    for place, differences in enumerate(experiments.worlds(compared, random, _WORLDS)):
+        world = {name: bool(held[place]) for name, held in worlds.items()}
+        agree += measured(strategy(world), world, found, differences)[0] == chosen
     flips = []
     for one in criteria:
         turned = {**known, one.name: not known[one.name]}
-        to = measured(strategy(turned), turned, found, experiments)[0]
+        to = measured(strategy(turned), turned, found, compared)[0]
         if to != chosen:
             flips.append(Flip(one, turned[one.name], to))
     return Decision(chosen, tree, agree / _WORLDS, overruled, tuple(flips))
 
 
 def measured(
-    tree: str, holds: Mapping[str, bool], found: Mapping[str, Cost], experiments: Experiments
+    tree: str, holds: Mapping[str, bool], found: Mapping[str, Cost], compared: Compared
 ) -> tuple[str, str | None]:
     """The strategy that experiments on the same questions leave standing, and why.
 
     One that was measured to be better than the tree's is taken; then one that is simpler, costs no
-    more and is not worse by more than .05. What the corpus rules out is never taken.
+    more and is not worse by more than .05. What the corpus rules out is never taken. Both verdicts
+    are those of a retraining's gate.
     """
     ruled_out = {
         "long-context": not (holds["fits"] and holds["open"]),
         "fine-tuning": not holds["steady"],
     }
+
+    def says(other: str) -> Verdict | None:
+        difference = None if ruled_out.get(other) else compared.get((other, chosen))
+        return None if difference is None else verdict(difference, 0.0, _MARGIN, CONFIDENCE)
+
     chosen, why = tree, None
     for other in STRATEGIES:
-        difference = None if ruled_out.get(other) else experiments.difference(other, chosen)
-        if difference is not None and difference[1] > 0:
-            why = _sentence(other, chosen, difference, "better")
+        if says(other) == "better":
+            why = _sentence(other, chosen, compared[other, chosen], "better")
             chosen = other
     for other in STRATEGIES[: STRATEGIES.index(chosen)]:
-        difference = None if ruled_out.get(other) else experiments.difference(other, chosen)
         cheaper = found[other].usd_a_year <= found[chosen].usd_a_year
-        if difference is not None and cheaper and difference[1] >= -_MARGIN:
-            return other, _sentence(other, chosen, difference, "simpler and not worse")
+        if cheaper and says(other) in ("better", "not worse"):
+            return other, _sentence(other, chosen, compared[other, chosen], "simpler and not worse")
     return chosen, why
 
 
-def _sentence(
-    one: str, other: str, difference: tuple[float, float, float, int], verdict: str
-) -> str:
-    mean, low, high, items = difference
+def _sentence(one: str, other: str, found: Comparison, judged: str) -> str:
     return (
-        f"{one} was measured to be {verdict}: {mean:+.3f} against {other} on {items} questions"
-        f" (95 % interval {low:+.3f} to {high:+.3f})"
+        f"{one} was measured to be {judged}: {found.difference:+.3f} against {other} on"
+        f" {found.items} questions (95 % interval {found.low:+.3f} to {found.high:+.3f})"
     )

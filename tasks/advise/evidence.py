@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
-import numpy as np
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from tasks.advise.experiments import LEAST_QUESTIONS, Experiments, experiments
 from tasks.advise.failures import (
-    BEHAVIOUR,
     KINDS,
     KNOWLEDGE,
     Failure,
@@ -19,9 +18,8 @@ from tasks.advise.failures import (
     golden_failures,
     judged_failures,
 )
-from tasks.advise.figures import Figure, counted, mean, share
+from tasks.advise.figures import Figure, counted, rest, share
 from tasks.database import query
-from tasks.statistics import bootstrap
 
 _MOST_FAILURES = 2_000
 _MONTH = 30
@@ -46,30 +44,12 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiments:
-    """The same golden questions under several conditions; `correct` has a value a question.
-
-    Conditions: prompt, long-context, rag, fine-tuning, rag + fine-tuning, and oracle (the expected
-    sources themselves). Only questions that a pair of conditions share are compared.
-    """
-
-    golden_set: str | None
-    models: Mapping[str, str]
-    correct: Mapping[str, Mapping[str, float]]
-
-    def difference(self, one: str, other: str) -> tuple[float, float, float, int] | None:
-        """`one` less `other` on the questions of both: mean, 95 % bootstrap interval, how many."""
-        first, second = self.correct.get(one, {}), self.correct.get(other, {})
-        shared = sorted(first.keys() & second.keys())
-        if len(shared) < 2:
-            return None
-        values = np.array([first[item] - second[item] for item in shared])
-        return float(values.mean()), *bootstrap(values, 0.95), len(values)
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that the recommendation rests on; figures by the names that criteria use."""
+    """Everything that the recommendation rests on; figures by the names that criteria use.
+
+    `unassigned` are answers of which nobody knows which collection they are about; they count only
+    where no other collection has documents.
+    """
 
     collection: str
     documents: int
@@ -79,30 +59,41 @@ class Evidence:
     usage: Usage
     experiments: Experiments
     dataset: Mapping[str, Any] | None
+    unassigned: int
+    unassigned_count: bool
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to judge by."""
-        return not (
-            self.documents or self.failures or self.dataset or self.experiments.correct
-        ) and (self.figures["on_passages"].value is None)
+        answers, examples = self.figures["on_passages"].value, self.figures["examples"].value
+        found = self.documents or self.failures or self.experiments.correct or examples
+        return not found and answers is None
 
 
-def gather(connection: Connection, collection: str, task: str, refuses: Refuses) -> Evidence:
+def gather(
+    connection: Connection,
+    collection: str,
+    task: str,
+    refuses: Refuses,
+    *,
+    model: str | None = None,
+    golden: str | None = None,
+) -> Evidence:
     """Read the evidence about one collection and the models of one task.
 
-    Nothing in it depends on the time of asking: the same database gives the same evidence.
+    Experiments are those with `golden`, else with the set that says the most, and with `model`
+    where it was examined, else with the model that was examined the most. Nothing depends on the
+    time of asking: the same database gives the same evidence.
     """
+    about = {"collection": collection, "task": task}
 
     def one(name: LiteralString, **values: Any) -> dict[str, Any] | None:
         with connection.cursor(row_factory=dict_row) as cursor:
-            asked = {"collection": collection, "task": task, **values}
-            return cursor.execute(query(name), asked).fetchone()
+            return cursor.execute(query(name), {**about, **values}).fetchone()
 
     def all_of(name: LiteralString, **values: Any) -> list[dict[str, Any]]:
         with connection.cursor(row_factory=dict_row) as cursor:
-            asked = {"collection": collection, "task": task, **values}
-            return cursor.execute(query(name), asked).fetchall()
+            return cursor.execute(query(name), {**about, **values}).fetchall()
 
     knowledge = one("advise_knowledge")
     said = one("advise_answers")
@@ -110,7 +101,7 @@ def gather(connection: Connection, collection: str, task: str, refuses: Refuses)
     judgements = one("advise_judgements")
     assert knowledge and said and grounding and judgements
     dataset = one("advise_data", kinds=list(TRAINED))
-    rows = all_of("advise_experiments")
+    rows = all_of("advise_experiments", model=model, golden=golden)
     judged = all_of("advise_judged", most=_MOST_FAILURES)
 
     def find(queries: Sequence[str]) -> list[str]:
@@ -124,28 +115,33 @@ def gather(connection: Connection, collection: str, task: str, refuses: Refuses)
         *judged_failures(judged, refuses, find),
         *golden_failures([row for row in rows if row["condition"] == "rag"]),
     )
-    experiments = _experiments(rows)
+    found = experiments(rows)
     return Evidence(
         collection,
         knowledge["documents"],
         knowledge["chunks"],
         {
-            **_knowledge(knowledge, grounding, one("advise_retrieval"), rows),
+            **_knowledge(knowledge, grounding, one("advise_retrieval"), found),
             **_behaviour(failures, judgements, rows),
             **_data(dataset),
             **_volume(said),
         },
         failures,
         _usage(said, grounding, rows),
-        experiments,
+        found,
         dataset,
+        said["unassigned"],
+        bool(said["unassigned_count"]),
     )
 
 
-def unclear(connection: Connection, refuses: Refuses) -> list[dict[str, Any]]:
+def unclear(
+    connection: Connection, collection: str, task: str, refuses: Refuses
+) -> list[dict[str, Any]]:
     """The rejected answers of which neither a rule nor a judge has said what is wrong."""
+    asked = {"collection": collection, "task": task, "most": _MOST_FAILURES}
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(query("advise_judged"), {"most": _MOST_FAILURES}).fetchall()
+        rows = cursor.execute(query("advise_judged"), asked).fetchall()
     return [
         row
         for row in rows
@@ -159,7 +155,7 @@ def _knowledge(
     knowledge: Mapping[str, Any],
     grounding: Mapping[str, Any],
     retrieval: Mapping[str, Any] | None,
-    rows: Sequence[Mapping[str, Any]],
+    experiments: Experiments,
 ) -> dict[str, Figure]:
     documents, chunks, days = knowledge["documents"], knowledge["chunks"], knowledge["days"]
     changing = None
@@ -169,12 +165,13 @@ def _knowledge(
     if retrieval is not None:
         recall = Figure(retrieval["value"], "recall@10", GOLDEN, None, retrieval["questions"],
                         retrieval["low"], retrieval["high"])  # fmt: skip
-    correct = _correct(rows)
-    gap = Figure(None, "points", EXAMINE.format("oracle") + ", and with --strategy rag")
-    shared = sorted(correct.get("oracle", {}).keys() & correct.get("rag", {}).keys())
-    if len(shared) > 1:
-        gap = mean(np.array([correct["oracle"][i] - correct["rag"][i] for i in shared]),
-                   "points", gap.command)  # fmt: skip
+    gap = Figure(None, "points", EXAMINE.format("oracle") + ", and with --strategy rag"
+                 f", on {LEAST_QUESTIONS} questions or more")  # fmt: skip
+    lost = experiments.compare("oracle", "rag")
+    if lost is not None:
+        gap = replace(
+            gap, value=lost.difference, n=lost.items, low=lost.low, high=lost.high
+        )  # fmt: skip
     return {
         "corpus_tokens": counted(knowledge["tokens"], "tokens", INGEST),
         "changed_a_month": counted(changing, "of the chunks a month", INGEST),
@@ -195,14 +192,15 @@ def _behaviour(
     told = [KINDS[one.kind].half for one in failures if KINDS[one.kind].half]
     rag = [row["scores"]["correct"] for row in rows
            if row["condition"] == "rag" and "correct" in row["scores"]]  # fmt: skip
+    knowledge = share(told.count(KNOWLEDGE), len(told), FEEDBACK)
     golden_failed = sum(value < 1 for value in rag)
     return {
         "failing": share(
             judgements["failed"] + golden_failed, judgements["judged"] + len(rag), FEEDBACK
         ),
         "told_failures": counted(len(told), "failures whose kind is known", FEEDBACK),
-        "knowledge_failures": share(told.count(KNOWLEDGE), len(told), FEEDBACK),
-        "behaviour_failures": share(told.count(BEHAVIOUR), len(told), FEEDBACK),
+        "knowledge_failures": knowledge,
+        "behaviour_failures": rest(knowledge),
     }
 
 
@@ -250,19 +248,3 @@ def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float | None:
 
 def _first(*values: float | None) -> float | None:
     return next((float(value) for value in values if value is not None), None)
-
-
-def _correct(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
-    for row in rows:
-        if "correct" in row["scores"]:
-            found.setdefault(row["condition"], {})[row["item"]] = float(row["scores"]["correct"])
-    return found
-
-
-def _experiments(rows: Sequence[Mapping[str, Any]]) -> Experiments:
-    return Experiments(
-        rows[0]["name"] if rows else None,
-        {row["condition"]: row["model"] for row in rows},
-        _correct(rows),
-    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ class Figure:
     """`value` in `unit`; None: not known, and `command` measures it.
 
     `hits` of `n` for a share; `low` and `high` are the ends of a 95 % interval for a figure that is
-    estimated; neither for one that is counted.
+    estimated; neither for one that is counted. `rest_of` is the share that this one leaves out.
     """
 
     value: float | None
@@ -29,6 +30,7 @@ class Figure:
     n: int | None = None
     low: float | None = None
     high: float | None = None
+    rest_of: Figure | None = None
 
     def draws(self, random: np.random.Generator, size: int) -> Values | None:
         """Values that the figure may truly have; None when nothing is known of it.
@@ -69,12 +71,19 @@ def share(hits: int, n: int, command: str) -> Figure:
     return Figure(p, "share", command, hits, n, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
-def mean(values: Values, unit: str, command: str) -> Figure:
-    """The mean of some values with its 95 % interval, by the normal approximation."""
-    if len(values) == 0:
-        return Figure(None, unit, command)
-    error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.5
-    middle = float(values.mean())
-    return Figure(
-        middle, unit, command, None, len(values), middle - _Z * error, middle + _Z * error
-    )
+def rest(other: Figure) -> Figure:
+    """The share of all that the other share leaves out."""
+    if other.value is None or other.hits is None or other.n is None:
+        return other
+    return replace(share(other.n - other.hits, other.n, other.command), rest_of=other)
+
+
+def draw(
+    figures: Sequence[Figure], random: np.random.Generator, size: int
+) -> dict[Figure, Values | None]:
+    """Values that the figures may truly have, together: a share and its rest make up all."""
+    drawn: dict[Figure, Values | None] = {}
+    for one in figures:
+        other = None if one.rest_of is None else drawn.get(one.rest_of)
+        drawn[one] = one.draws(random, size) if other is None else 1 - other
+    return drawn

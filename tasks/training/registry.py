@@ -72,6 +72,11 @@ class Registered:
         """What people call it: NAME@VERSION."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it was trained here, or on a dataset of ours."""
+        return self.training_run_id is not None or self.dataset_version_id is not None
+
     def chat_model(self, settings: Settings) -> ChatModel:
         """Where it is asked; raises Fatal for one that no server has yet."""
         if self.endpoint_model is None:
@@ -164,6 +169,26 @@ def configured_model(settings: Settings) -> ChatModel | None:
     return (
         ChatModel(name, name, settings.answer_url, window=settings.answer_window) if name else None
     )
+
+
+def untrained_model(
+    connection: Connection, settings: Settings, task: str = ANSWER
+) -> ChatModel | None:
+    """The serving model of the task if nobody trained it here, else the configured one."""
+    registered = serving(connection, task)
+    if registered is not None and not registered.is_trained:
+        return registered.chat_model(settings)
+    return configured_model(settings)
+
+
+def is_upon(connection: Connection, model: Registered, base: ChatModel) -> bool:
+    """Whether the model was trained upon the base, by what both are called."""
+    row = connection.execute(
+        "select openbook.base_name(%s) = openbook.base_name(coalesce("
+        "(select m.base from openbook.chat_models m where m.id = %s), %s))",
+        [model.base, base.id, base.name],
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def promote(

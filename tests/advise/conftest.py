@@ -89,12 +89,13 @@ class Installation:
             [set_id, questions, START, recall, recall - 0.04, min(1, recall + 0.04)],
         )
 
-    def golden(self, questions: int) -> int:
-        """The golden set faq with so many questions; its id."""
+    def golden(self, questions: int, name: str = "faq") -> int:
+        """The golden set with so many questions; its id."""
         row = self.connection.execute(
-            "insert into golden_sets (name, collection_id) select 'faq', id from collections"
+            "insert into golden_sets (name, collection_id) select %s, id from collections"
             " where name = 'default' on conflict (name) do update set name = excluded.name"
-            " returning id"
+            " returning id",
+            [name],
         ).fetchone()
         assert row is not None
         self.connection.execute(
@@ -105,32 +106,54 @@ class Installation:
         return int(row[0])
 
     def examined(
-        self, strategy: str, correct: Sequence[float], tuned: bool = False, recall: float = 1.0
+        self,
+        strategy: str,
+        correct: Sequence[float],
+        tuned: bool = False,
+        recall: float = 1.0,
+        *,
+        model: str = "model",
+        stage: str = "serving",
+        golden: str = "faq",
     ) -> None:
-        """An examination in which the answer to each question was so far correct."""
-        model = None
+        """An examination in which the answer to each question was so far correct.
+
+        With `tuned`, of what was trained upon the model, which is at that stage.
+        """
+        trained = None
         if tuned:
             row = self.connection.execute(
-                "insert into chat_models (name, version, base, dataset_version_id)"
-                " select 'tuned', 1, 'base', max(id) from dataset_versions"
-                " on conflict (task, name, version) do update set base = 'base' returning id"
+                "insert into chat_models (name, version, base, dataset_version_id, stage)"
+                " select 'tuned', 1, %s, max(id), %s from dataset_versions"
+                " on conflict (task, name, version) do update set stage = excluded.stage"
+                " returning id",
+                [model, stage],
             ).fetchone()
             assert row is not None
-            model = row[0]
-        set_id = self.golden(len(correct))
+            trained = row[0]
+        set_id = self.golden(len(correct), golden)
         row = self.connection.execute(
             "insert into answer_evaluations (golden_set_id, name, purpose, chat_model_id, model,"
             " collection, strategy, questions, started_at, finished_at)"
-            " values (%s, 'faq', 'task', %s, 'model', 'default', %s, %s, %s, %s) returning id",
-            [set_id, model, strategy, len(correct), START, START],
+            " values (%s, %s, 'task', %s, %s, 'default', %s, %s, %s, %s) returning id",
+            [
+                set_id,
+                golden,
+                trained,
+                "tuned@1" if tuned else model,
+                strategy,
+                len(correct),
+                START,
+                START,
+            ],
         ).fetchone()
         assert row is not None
         for number, value in enumerate(correct, 1):
             self.connection.execute(
                 "insert into answer_results (answer_evaluation_id, item, golden_question_id,"
                 " answer) select %s, question, id, 'said' from golden_questions"
-                " where question = %s",
-                [row[0], f"q{number}"],
+                " where question = %s and golden_set_id = %s",
+                [row[0], f"q{number}", set_id],
             )
             scores = {"correct": value, "retrieval_recall": recall}
             self.connection.execute(

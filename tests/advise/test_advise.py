@@ -185,8 +185,8 @@ def test_what_was_measured_on_the_same_questions_overrules_the_criteria(
 def test_a_simpler_strategy_that_is_not_worse_is_preferred(installation: Installation) -> None:
     both(installation)
     installation.retrieval(0.95)
-    installation.examined("rag", [1.0] * 39 + [0.0])
-    installation.examined("rag", [1.0] * 39 + [0.0], tuned=True)
+    installation.examined("rag", [1.0] * 99 + [0.0])
+    installation.examined("rag", [1.0] * 99 + [0.0], tuned=True)
     found = recommended(installation).as_json()
     assert found["recommendation"] == "rag"
     assert "simpler and not worse" in found["overruled"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from flows.cli import main
 from tasks import settings as settings_module
 from tests.advise.conftest import Installation
 from tests.book import Book
-from tests.chat import chat_endpoint
+from tests.chat import ChatEndpoint, chat_endpoint
 from tests.datasets.conftest import Log
+from tests.endpoint import status
 from tests.evaluate.reader import read
 from tests.flows.test_curate import artifact
 from tests.flows.test_examine import QUESTIONS
@@ -56,9 +58,9 @@ def test_what_can_be_assumed_is_listed_with_the_values_that_hold(book: Book) -> 
     assert json.loads(listed.stdout)["assumptions"]["window"]["origin"] == "assumed"
 
 
-def test_an_experiment_asks_the_same_questions_under_every_strategy(
-    book: Book, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def sea(book: Book, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ChatEndpoint]:
+    """Documents, a golden set about them, and the model that is asked."""
     book.write("tides.md", "# Tides\n\nThe spring tide follows the new moon.\n")
     book.write("wind.md", "# Wind\n\nThe trade wind does blow steadily from the east.\n")
     book.ingest()
@@ -72,13 +74,41 @@ def test_an_experiment_asks_the_same_questions_under_every_strategy(
         CliRunner().invoke(
             main, ["golden", "import", str(file), "--set", "sea", "--collection", "default"]
         )
-        printed = CliRunner().invoke(main, ["advise", "--experiment", "sea", "--json"])
+        yield endpoint
+
+
+def test_an_experiment_asks_the_same_questions_under_every_strategy(sea: ChatEndpoint) -> None:
+    printed = CliRunner().invoke(main, ["advise", "--experiment", "sea", "--json"])
     assert printed.exit_code == 0, printed.output
     found = json.loads(printed.stdout)
     conditions = found["experiments"]["conditions"]
     assert conditions.keys() == {"prompt", "rag", "oracle", "long-context"}
     assert conditions["prompt"]["correct"] < conditions["rag"]["correct"]
     assert {one["questions"] for one in conditions.values()} == {4}
+
+
+def test_an_experiment_whose_questions_get_no_answer_is_no_advice(sea: ChatEndpoint) -> None:
+    sea.then(*[status(401)] * 4)
+    failed = CliRunner().invoke(main, ["advise", "--experiment", "sea", "--json"])
+    assert failed.exit_code == 1
+    assert "4 questions of sea got no answer from reader-1" in failed.stderr
+    assert "401" in failed.stderr
+    assert len(sea.requests) == 4
+    sea.refuses_everything = True
+    refused = CliRunner().invoke(main, ["advise", "--experiment", "sea", "--json"])
+    assert refused.exit_code == 1
+    assert "no question of sea was answered under none" in refused.stderr
+    assert "content policy" in refused.stderr
+
+
+def test_an_experiment_about_another_collection_asks_nothing(book: Book, sea: ChatEndpoint) -> None:
+    with book.connect() as connection:
+        connection.execute("insert into collections (name) values ('other')")
+        connection.commit()
+    printed = CliRunner().invoke(main, ["advise", "--experiment", "sea", "--collection", "other"])
+    assert printed.exit_code == 1
+    assert "'sea' is about the collection 'default', not about 'other'" in printed.stderr
+    assert sea.requests == []
 
 
 def test_a_judge_tells_failures_that_nobody_explained_and_is_asked_once(
