@@ -25,7 +25,7 @@ from flows.retrain_steps import STEPS
 from tasks.database import connect, hold
 from tasks.datasets.due import due
 from tasks.datasets.read_spec import read_spec
-from tasks.errors import OpenbookError, Rejected, Retryable
+from tasks.errors import Fatal, OpenbookError, Rejected, Retryable
 from tasks.settings import current
 from tasks.training.backend import open_backend
 from tasks.training.cycles import (
@@ -43,7 +43,7 @@ from tasks.training.decisions import approve, decision, report
 from tasks.training.policy import worth_training
 from tasks.training.registry import ANSWER
 from tasks.training.retraining import Retraining, read_retraining
-from tasks.training.runs import run_of
+from tasks.training.runs import folder_of, run_of, stop
 
 _LOOK_SECONDS = 15.0
 
@@ -107,7 +107,10 @@ def retrain(
 
 
 def abandon(connection: Connection) -> Cycle | None:
-    """Give the cycle up that is under way, and cancel its training; None where there is none."""
+    """Give the cycle up that is under way, and cancel its training; None where there is none.
+
+    Raises Retryable while a training that was sent, unanswered, may still arrive.
+    """
     with hold(connection, "retrain", ANSWER) as held:
         if not held:
             raise Retryable("A run is at it", "Stop that run first.")
@@ -115,9 +118,14 @@ def abandon(connection: Connection) -> Cycle | None:
         if cycle is None:
             return None
         run = run_of(connection, cycle.training_run_id) if cycle.training_run_id else None
-        if cycle.step == "train" and run is not None and run.job_id is not None:
-            open_backend(cycle.backend, current()).cancel(run.job_id)
-        return finish(connection, cycle, "refused", "it was given up by hand")
+        says = "it was given up by hand"
+        if cycle.step == "train" and run is not None:
+            try:
+                backend = open_backend(cycle.backend, current())
+                stop(connection, backend, run, folder_of(current(), run))
+            except Fatal as error:  # the next cycle that wants it finds it
+                says += f"; training {run.id} could not be cancelled: {error.message}"
+        return finish(connection, cycle, "refused", says)
 
 
 def _worth(connection: Connection, wanted: Retraining) -> tuple[bool, tuple[str, ...]]:

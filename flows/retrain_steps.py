@@ -19,7 +19,7 @@ from tasks.datasets.read_spec import read_spec
 from tasks.datasets.versions import find_version, versions
 from tasks.errors import Fatal, Rejected, Retryable
 from tasks.settings import Settings
-from tasks.training.backend import Backend, Method, TrainingJob, open_backend
+from tasks.training.backend import Backend, JobState, Method, TrainingJob, open_backend
 from tasks.training.cycles import Cycle, Refused, Step, Waiting, advance, finish, stumble
 from tasks.training.decisions import decision, looks, store_decision
 from tasks.training.examinations import Examination
@@ -38,6 +38,7 @@ from tasks.training.registry import (
 )
 from tasks.training.runs import (
     Run,
+    folder_of,
     forget_job,
     note_job,
     note_metrics,
@@ -45,6 +46,7 @@ from tasks.training.runs import (
     plan_run,
     run_of,
     same_training,
+    stop,
 )
 
 _CHANGED = "a model, its place or a golden set is another since: what changed is examined first"
@@ -65,6 +67,8 @@ def curate(connection: Connection, settings: Settings, cycle: Cycle) -> None:
     known = same_training(connection, wanted, method, version["content_sha256"])
     if known is None:
         run = plan_run(connection, wanted, method, version["version_id"], version["content_sha256"])
+        if run.state != "planned":
+            made += f"; training {run.id}, which an earlier cycle began, is carried on"
         advance(connection, cycle, "train", made, training_run_id=run.id, **ids)
         return
     model = model_of(connection, known)
@@ -82,14 +86,15 @@ def train(connection: Connection, settings: Settings, cycle: Cycle) -> None:
     run = run_of(connection, cycle.training_run_id)
     backend = open_backend(cycle.backend, settings)
     version = _version(connection, cycle)
-    if version["tainted_at"] is not None:
-        if run.job_id is not None:
-            backend.cancel(run.job_id)
-        raise Refused(
-            f"something of {_called(version)} was forgotten meanwhile",
-            "The next cycle trains on a version without it.",
-        )
-    job_id = run.job_id or _submit(connection, settings, backend, cycle, run=run, version=version)
+    if version is None or version["tainted_at"] is not None:
+        stop(connection, backend, run, folder_of(settings, run))
+        connection.commit()
+        raise _withdrawn(version)
+    job_id = run.job_id
+    if job_id is None and run.state == "submitting":  # it may have been taken, whatever is too dear
+        job_id = backend.find(run.run_key, folder_of(settings, run))
+    if job_id is None:
+        job_id = _submit(connection, settings, backend, cycle, run=run, version=version)
     state = backend.poll(job_id)
     if cycle.backend == "local":  # the other keeps its row itself
         note_state(connection, run, state)
@@ -118,8 +123,8 @@ def _submit(
 ) -> str:
     """Export, check the price, and submit; the job's id, which is committed."""
     wanted = cycle.wanted
-    folder = settings.home / "training" / run.run_key
-    data = _exported(connection, version, folder / "data")
+    folder = folder_of(settings, run)
+    data = _exported(connection, version, folder.with_name("data"))
     most = wanted.policy.max_usd
     limits = {"max_usd": most} if cycle.backend == "openai" and most is not None else {}
     validation = data / "validation.jsonl"
@@ -130,7 +135,7 @@ def _submit(
             base=cycle.base,
             train=data / "train.jsonl",
             validation=validation if validation.exists() else None,
-            output=folder / "model",
+            output=folder,
             dataset_sha256=version["content_sha256"],
             settings={**wanted.settings, **limits},
         )
@@ -159,7 +164,12 @@ def take_in(connection: Connection, settings: Settings, cycle: Cycle) -> None:
     assert cycle.training_run_id is not None
     run = run_of(connection, cycle.training_run_id)
     assert run.job_id is not None
-    made = open_backend(cycle.backend, settings).collect(run.job_id)
+    try:
+        made = open_backend(cycle.backend, settings).collect(run.job_id)
+    except Rejected as lost:  # the next cycle trains anew
+        note_state(connection, run, JobState("failed", message=str(lost)))
+        connection.commit()
+        raise
     with connection.transaction():
         note_metrics(connection, run, made.metrics)
         model = register(
@@ -305,11 +315,18 @@ def _candidate(connection: Connection, cycle: Cycle) -> Registered:
     return model_of(connection, cycle.candidate_id)
 
 
-def _version(connection: Connection, cycle: Cycle) -> dict[str, Any]:
-    for row in versions(connection):
-        if row["version_id"] == cycle.dataset_version_id:
-            return row
-    raise Refused("the dataset's version was deleted meanwhile", "Begin another cycle.")
+def _version(connection: Connection, cycle: Cycle) -> dict[str, Any] | None:
+    rows = versions(connection)
+    return next((one for one in rows if one["version_id"] == cycle.dataset_version_id), None)
+
+
+def _withdrawn(version: Mapping[str, Any] | None) -> Refused:
+    if version is None:
+        return Refused("the dataset's version was deleted meanwhile", "Begin another cycle.")
+    return Refused(
+        f"something of {_called(version)} was forgotten meanwhile",
+        "The next cycle trains on a version without it.",
+    )
 
 
 def _called(version: Mapping[str, Any]) -> str:

@@ -113,12 +113,19 @@ class Backend(Protocol):
         """
         ...
 
+    def find(self, run_key: str, output: Path) -> str | None:
+        """The id of the job that was submitted with that key and folder, whoever lost its id.
+
+        None: none was. Raises Retryable while one may still arrive.
+        """
+        ...
+
     def poll(self, job_id: str) -> JobState:
         """How the job stands; asks, and never waits for it to end."""
         ...
 
-    def cancel(self, job_id: str) -> None:
-        """Ask that the job ends soon; one that has ended stays as it is."""
+    def cancel(self, job_id: str) -> bool:
+        """Ask that the job ends soon; False: it had ended, and stays as it is."""
         ...
 
     def collect(self, job_id: str) -> Artifact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
@@ -11,7 +12,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from tasks.database import query
-from tasks.training.backend import JobState, Method
+from tasks.settings import Settings
+from tasks.training.backend import Backend, JobState, Method
 from tasks.training.retraining import Retraining
 
 
@@ -29,7 +31,11 @@ class Run:
 def plan_run(
     connection: Connection, wanted: Retraining, method: Method, version_id: int, sha256: str
 ) -> Run:
-    """A row for a training of the version, with a run key that no other has."""
+    """A row for a training of the version, with a run key that no other has.
+
+    The same training of the same examples that an earlier cycle began, and that was neither given
+    up nor came to nothing, is carried on instead.
+    """
     row = connection.execute(
         query("training_run_plan"),
         {
@@ -43,6 +49,26 @@ def plan_run(
     ).fetchone()
     assert row is not None
     return run_of(connection, row[0])
+
+
+def folder_of(settings: Settings, run: Run) -> Path:
+    """The folder that a training leaves its model in, if it is made here."""
+    return settings.home / "training" / run.run_key / "model"
+
+
+def stop(connection: Connection, backend: Backend, run: Run, folder: Path) -> None:
+    """Cancel what was submitted of a training, also where its job's id was lost.
+
+    Raises Retryable while a job may still arrive. One that had ended stays as it is.
+    """
+    job_id = run.job_id or backend.find(run.run_key, folder)
+    if job_id is None or backend.cancel(job_id):
+        connection.execute(
+            "update openbook.training_runs"
+            " set state = 'cancelled', changed_at = now(), finished_at = now()"
+            " where id = %s and state not in ('succeeded', 'failed', 'cancelled')",
+            [run.id],
+        )
 
 
 def run_of(connection: Connection, id: int) -> Run:

@@ -114,6 +114,26 @@ def test_what_never_arrived_is_sent_again_when_the_time_for_it_has_passed(
     assert backend.submit(prepared) == "ftjob-1"
 
 
+def test_what_may_still_arrive_is_not_sent_again_whatever_was_refused_meanwhile(
+    workshop: Workshop, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = workshop.backend(settles=3600.0)
+    prepared = backend.prepare(workshop.job())
+    workshop.provider.then(Fault(hang_up, ORDERS[1], "after"))
+    with pytest.raises(Retryable, match="was sent"):
+        backend.submit(prepared)
+    with monkeypatch.context() as lagging:
+        lagging.setattr(workshop.provider, "_jobs_like", lambda *_: [])
+        for path in ("GET /fine_tuning/jobs", "GET /files/"):
+            workshop.provider.then(Fault(status(401, "who are you?"), path))
+            with pytest.raises(Fatal):
+                backend.submit(prepared)
+            with pytest.raises(Retryable, match="may still arrive"):
+                backend.submit(prepared)
+    assert backend.submit(prepared) == "ftjob-1"
+    assert len(workshop.provider.jobs) == 1
+
+
 @pytest.mark.parametrize("keeps_metadata", [True, False])
 @pytest.mark.parametrize("knows_cursors", [True, False])
 def test_a_lost_job_is_found_among_many_by_a_provider_that_looks_at_no_metadata(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
@@ -16,9 +17,9 @@ from tasks.settings import Settings
 from tasks.training.backend import ENDED, Artifact, JobState, Prepared, State, TrainingJob
 from tasks.training.hosted import runs
 from tasks.training.hosted.export import read_export
-from tasks.training.hosted.jobs import launch
+from tasks.training.hosted.jobs import find_job, launch
 from tasks.training.hosted.order import read_order
-from tasks.training.hosted.provider import Provider
+from tasks.training.hosted.provider import Provider, Unknown, Unsaid
 
 _STATES: dict[str, State] = {
     "succeeded": "succeeded",
@@ -74,6 +75,14 @@ class HostedBackend:
         with self._connect() as connection:
             return launch(connection, self._provider, job, export, order)
 
+    def find(self, run_key: str, _output: Path) -> str | None:
+        """The job that was launched under that key, looked for where the answer was lost.
+
+        Raises Retryable while it may still arrive.
+        """
+        with self._connect() as connection:
+            return find_job(connection, self._provider, run_key)
+
     def poll(self, job_id: str) -> JobState:
         """Ask how the job stands, and write that and its new events down."""
         with self._connect() as connection:
@@ -94,15 +103,19 @@ class HostedBackend:
             message=f"{reason}. {_REMEDY}" if reason else job.status,
         )
 
-    def cancel(self, job_id: str) -> None:
-        """Ask that the job ends; one that has ended stays as it is."""
-        if self._provider.job(job_id).status in _STATES:
-            return
+    def cancel(self, job_id: str) -> bool:
+        """Ask that the job ends; False: it had ended, and stays as it is."""
         try:
+            if self._provider.job(job_id).status in _STATES:
+                return False
             self._provider.cancel(job_id)
+        except Unknown:
+            pass  # nothing is left of it
         except Rejected:
             if self._provider.job(job_id).status not in _STATES:
                 raise
+            return False
+        return True
 
     def collect(self, job_id: str) -> Artifact:
         """The model that a job made, with what its training measured; its checkpoints are kept in
@@ -140,7 +153,7 @@ class HostedBackend:
                     fresh.append(event)
                 elif not ended:
                     break
-        except Fatal:
+        except (Fatal, Unsaid):
             pass  # a provider without events has states all the same
         return fresh
 
@@ -154,7 +167,7 @@ class HostedBackend:
                 }
                 for one in self._provider.checkpoints(job_id)
             ]
-        except Fatal:
+        except (Fatal, Unsaid):
             return []  # nor do all keep checkpoints
 
 

@@ -41,6 +41,17 @@ def upload(connection: Connection, provider: Provider, run: int, file: TrainingF
     return file_id
 
 
+def uploaded(connection: Connection, run: int) -> dict[str, str]:
+    """The ids of a run's files, by split, as far as they are known."""
+    rows = connection.execute(
+        "select split, file_id from openbook.training_files"
+        " where training_run_id = %s and file_id is not null",
+        [run],
+    ).fetchall()
+    connection.commit()
+    return dict(rows)
+
+
 @dataclass(slots=True)
 class Upload:
     """The purchase of a file's place at a provider."""

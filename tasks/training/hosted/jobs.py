@@ -12,11 +12,11 @@ from tasks.database import hold, query
 from tasks.errors import Fatal, Rejected, Retryable
 from tasks.training.backend import TrainingJob
 from tasks.training.hosted.export import Export
-from tasks.training.hosted.files import upload
-from tasks.training.hosted.once import buy
+from tasks.training.hosted.files import upload, uploaded
+from tasks.training.hosted.once import buy, recover
 from tasks.training.hosted.order import Order
 from tasks.training.hosted.provider import Provider
-from tasks.training.hosted.runs import begin, refuse
+from tasks.training.hosted.runs import Run, begin, named, refuse
 
 
 def launch(
@@ -41,32 +41,45 @@ def launch(
             files = {
                 file.split: upload(connection, provider, run.id, file) for file in export.files
             }
-            return buy(provider, Launch(connection, provider, run.id, job, order, files))
+            return buy(provider, Launch(connection, provider, run, files, order))
         except (Rejected, Fatal) as refusal:
             refuse(connection, run.id, refusal)
             raise
 
 
-@dataclass(slots=True)
-class Launch:
-    """The purchase of a job."""
+def find_job(connection: Connection, provider: Provider, run_key: str) -> str | None:
+    """The id of the run's job, also where the answer to its launch was lost; None: it has none.
+
+    Raises Retryable while a launch may still arrive.
+    """
+    with hold(connection, "training run", run_key) as held:
+        if not held:
+            raise Retryable(f"the run {run_key} is being submitted", "See how it went.")
+        run = named(connection, run_key)
+        if run is None or run.state != "submitting":
+            return None if run is None else run.job_id
+        return recover(provider, Job(connection, provider, run, uploaded(connection, run.id)))
+
+
+@dataclass
+class Job:
+    """A run's job, whether it was launched or not; `files` are the ids of its files, by split."""
 
     connection: Connection
     provider: Provider
-    run: int
-    job: TrainingJob
-    order: Order
+    run: Run
     files: Mapping[str, str]
 
     @property
     def name(self) -> str:
         """What is bought, for messages."""
-        return f"the job of run {self.job.run_key}"
+        return f"the job of run {self.run.run_key}"
 
     def find(self) -> str | None:
         """The run's job: by the key in its metadata, or else by what it was made of."""
-        jobs = list(self.provider.jobs({"run_key": self.job.run_key}))
-        keyed = [one.id for one in jobs if (one.metadata or {}).get("run_key") == self.job.run_key]
+        run_key = self.run.run_key
+        jobs = list(self.provider.jobs({"run_key": run_key}))
+        keyed = [one.id for one in jobs if (one.metadata or {}).get("run_key") == run_key]
         if keyed:
             return keyed[-1]  # the oldest
         # A provider that keeps no metadata: one of these files and this base, since the run began,
@@ -77,7 +90,7 @@ class Launch:
         row = self.connection.execute(
             query("training_job_unclaimed"),
             {
-                "run": self.run,
+                "run": self.run.id,
                 "jobs": [one.id for one in alike],
                 "created": [one.created_at for one in alike],
             },
@@ -87,9 +100,33 @@ class Launch:
 
     def sent(self) -> float | None:
         """Seconds since the run was marked as being submitted."""
-        row = self.connection.execute(query("training_run_sent"), {"run": self.run}).fetchone()
+        row = self.connection.execute(query("training_run_sent"), {"run": self.run.id}).fetchone()
         self.connection.commit()
         return None if row is None else float(row[0])
+
+    def record(self, bought: str) -> None:
+        """Give the run its job."""
+        self._mark("running", bought)
+
+    def _mark(self, state: str, job_id: str | None) -> None:
+        self.connection.execute(
+            query("training_run_mark"), {"run": self.run.id, "state": state, "job": job_id}
+        )
+        self.connection.commit()
+
+    def _is_alike(self, one: FineTuningJob) -> bool:
+        return (
+            one.training_file == self.files.get("train")
+            and one.validation_file == self.files.get("validation")
+            and (one.model == self.run.base or one.model.startswith(f"{self.run.base}-"))
+        )
+
+
+@dataclass
+class Launch(Job):
+    """The purchase of a job."""
+
+    order: Order
 
     def intend(self) -> None:
         """Mark the run as being submitted."""
@@ -97,27 +134,9 @@ class Launch:
 
     def send(self) -> str:
         """Launch it."""
-        return self.provider.launch(
-            self.job.run_key, self.order.request(self.job.run_key, self.files)
-        ).id
-
-    def record(self, bought: str) -> None:
-        """Give the run its job."""
-        self._mark("running", bought)
+        run_key = self.run.run_key
+        return self.provider.launch(run_key, self.order.request(run_key, self.files)).id
 
     def withdraw(self) -> None:
         """Mark the run as not submitted."""
         self._mark("planned", None)
-
-    def _mark(self, state: str, job_id: str | None) -> None:
-        self.connection.execute(
-            query("training_run_mark"), {"run": self.run, "state": state, "job": job_id}
-        )
-        self.connection.commit()
-
-    def _is_alike(self, one: FineTuningJob) -> bool:
-        return (
-            one.training_file == self.files["train"]
-            and one.validation_file == self.files.get("validation")
-            and (one.model == self.order.base or one.model.startswith(f"{self.order.base}-"))
-        )

@@ -9,8 +9,8 @@ from tasks.errors import Fatal, Rejected, Retryable
 from tasks.training.hosted.provider import Provider, TurnedAway
 
 
-class Purchase(Protocol):
-    """Something that a provider does when it is asked, and does again when it is asked again.
+class Sought(Protocol):
+    """Something that a provider may have done.
 
     Each method that writes commits before it returns.
     """
@@ -28,6 +28,14 @@ class Purchase(Protocol):
         """Seconds since it may have been sent with no answer; None when it certainly was not."""
         ...
 
+    def record(self, bought: str) -> None:
+        """Write down what the provider did."""
+        ...
+
+
+class Purchase(Sought, Protocol):
+    """Something that a provider does when it is asked, and does again when it is asked again."""
+
     def intend(self) -> None:
         """Write down that it is about to be sent."""
         ...
@@ -36,13 +44,26 @@ class Purchase(Protocol):
         """Ask the provider, once; the id of what it did."""
         ...
 
-    def record(self, bought: str) -> None:
-        """Write down what the provider did."""
-        ...
-
     def withdraw(self) -> None:
         """Write down that the provider certainly did nothing."""
         ...
+
+
+def recover(provider: Provider, sought: Sought) -> str | None:
+    """The id of what was bought at any time before; None: nothing was, nor will be.
+
+    Raises Retryable while what was sent without an answer may still arrive.
+    """
+    if found := sought.find():
+        sought.record(found)
+        return found
+    seconds = sought.sent()
+    if seconds is not None and seconds < provider.settles:
+        raise Retryable(
+            f"{sought.name} was sent {seconds:.0f} s ago, unanswered: it may still arrive",
+            f"Run it again after {provider.settles - seconds:.0f} s: it is looked for first.",
+        )
+    return None
 
 
 def buy(provider: Provider, purchase: Purchase) -> str:
@@ -54,15 +75,8 @@ def buy(provider: Provider, purchase: Purchase) -> str:
     """
     tries = 0
     while True:
-        if found := purchase.find():
-            purchase.record(found)
+        if found := recover(provider, purchase):
             return found
-        seconds = purchase.sent()
-        if seconds is not None and seconds < provider.settles:
-            raise Retryable(
-                f"{purchase.name} was sent {seconds:.0f} s ago, unanswered: it may still arrive",
-                f"Run it again after {provider.settles - seconds:.0f} s: it is looked for first.",
-            )
         purchase.intend()
         try:
             bought = purchase.send()

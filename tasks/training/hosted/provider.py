@@ -14,7 +14,7 @@ from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from tasks.endpoint import Answer, Endpoint, Patience, TryAgain
-from tasks.errors import Fatal
+from tasks.errors import Fatal, Rejected, Retryable
 from tasks.settings import Settings
 
 _ELSEWHERE = (
@@ -36,6 +36,10 @@ class Withheld(Fatal):
 
 class Unknown(Withheld):
     """The provider knows nothing under this name: what was asked of is gone, or never was."""
+
+
+class Unsaid(Retryable):
+    """The provider turned a question down, which says nothing of how a training went."""
 
 
 class Provider(Endpoint):
@@ -89,7 +93,7 @@ class Provider(Endpoint):
 
     def cancel(self, job_id: str) -> FineTuningJob:
         """Ask that a job ends. Raises Rejected for one that has ended."""
-        return self._read(lambda: self._tunings.cancel(job_id), FineTuningJob)
+        return self.ask(lambda: _require(self._tunings.cancel(job_id), FineTuningJob), Event())
 
     def events(self, job_id: str) -> Iterator[FineTuningJobEvent]:
         """What a job told, newest first as a rule."""
@@ -112,14 +116,23 @@ class Provider(Endpoint):
         return seconds is not None
 
     def _read(self, send: Callable[[], Answer], kind: type[Answer]) -> Answer:
-        return self.ask(lambda: _require(send(), kind), Event())
+        return self._look(lambda: _require(send(), kind))
+
+    def _look(self, send: Callable[[], Answer]) -> Answer:
+        try:
+            return self.ask(send, Event())
+        except Rejected as refusal:
+            raise Unsaid(
+                f"a question was turned down: {refusal.message}",
+                "Run it again later; see what lies between here and the provider.",
+            ) from None
 
     def _order(self, send: Callable[[], Answer], kind: type[Answer]) -> Answer:
         return self._try(lambda: _require(send(), kind))
 
     def _all(self, first: Callable[[], Any]) -> Iterator[Any]:
         """The items of all pages, each once, also where `after` is not understood."""
-        page = self.ask(lambda: _require_page(first()), Event())
+        page = self._look(lambda: _require_page(first()))
         seen: set[str] = set()
         while True:
             fresh = [one for one in page.data if one.id not in seen]
@@ -127,7 +140,7 @@ class Provider(Endpoint):
             seen.update(one.id for one in fresh)
             if not fresh or not page.has_next_page():
                 return
-            page = self.ask(partial(_page_after, page), Event())
+            page = self._look(partial(_page_after, page))
 
     def _try(self, send: Callable[[], Answer]) -> Answer:
         try:

@@ -84,6 +84,13 @@ def refuse(connection: Connection, run: int, refusal: Rejected | Fatal) -> None:
     connection.commit()
 
 
+def named(connection: Connection, run_key: str) -> Run | None:
+    """The provider's run of that key."""
+    run = _one(connection, _COLUMNS + "backend = 'openai' and run_key = %s", run_key)
+    connection.commit()
+    return run
+
+
 def find(connection: Connection, job_id: str) -> Run:
     """The run whose job that is. Raises Rejected when there is none."""
     run = _one(connection, _COLUMNS + "backend = 'openai' and job_id = %s", job_id)

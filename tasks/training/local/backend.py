@@ -74,9 +74,19 @@ class LocalBackend:
                 )
         return job_id
 
+    def find(self, _run_key: str, output: Path) -> str | None:
+        """The job of that folder."""
+        folder = output.absolute()
+        return str(folder) if (folder / JOB).is_file() else None
+
     def poll(self, job_id: str) -> JobState:
-        """How the job stands, from what its process wrote and whether it lives."""
-        folder = _folder(job_id)
+        """How the job stands, from what its process wrote and whether it lives.
+
+        One whose folder is gone has failed: submitted again, it is trained anew.
+        """
+        if not (Path(job_id) / JOB).is_file():
+            return JobState("failed", message=f"{job_id} is gone, and the training with it")
+        folder = Path(job_id)
         if child := self._children.get(job_id):
             child.poll()  # an ended child is buried
         with _lock(folder) as descriptor:
@@ -86,11 +96,17 @@ class LocalBackend:
         last: dict[str, Any] = next((line for line in reversed(lines) if "loss" in line), {})
         return JobState(state, last.get("step"), last.get("steps"), last.get("loss"), message)
 
-    def cancel(self, job_id: str) -> None:
-        """Ask that the training ends after its step; submitted again, it carries on."""
-        folder = _folder(job_id)
-        if not (folder / ARTIFACT / MANIFEST).exists():
+    def cancel(self, job_id: str) -> bool:
+        """Ask that the training ends after its step; submitted again, it carries on.
+
+        False: it had succeeded. Of one whose folder is gone nothing is left to end.
+        """
+        folder = Path(job_id)
+        if (folder / ARTIFACT / MANIFEST).exists():
+            return False
+        if folder.exists():
             (folder / CANCEL).touch()
+        return True
 
     def collect(self, job_id: str) -> Artifact:
         """The adapter's folder, its files checked against the manifest."""
