@@ -120,9 +120,10 @@ begin
     select count(*) into feedback from feedback f where f.conversation_id = any (conversation_ids);
 
     insert into forgotten_conversations (identity_hash)
-    select c.identity_hash
+    select distinct h.hash
     from conversations c
-    where c.id = any (conversation_ids) and c.identity_hash is not null
+    cross join lateral (values (c.identity_hash), (c.content_hash)) h (hash)
+    where c.id = any (conversation_ids) and h.hash is not null
     on conflict do nothing;
 
     delete from conversations c where c.id = any (conversation_ids);
@@ -152,7 +153,8 @@ as $$
 $$;
 comment on function openbook.expire_conversations is 'Forget the conversations whose last message was said longer ago than the retention.';
 
-create or replace function openbook.claim_conversations(identities bytea[], contents bytea[])
+create or replace function openbook.claim_conversations(
+    identities bytea[], contents bytea[], have_users boolean[], have_tenants boolean[])
 returns table (place bigint, conversation_id bigint, standing text)
 language sql
 set search_path = openbook, public, pg_temp
@@ -167,15 +169,27 @@ as $$
            case
                when f.identity_hash is not null then 'forgotten'
                when c.id is null then 'new'
-               when c.content_hash = given.content then 'known'
+               when c.content_hash = given.content
+                   and not (given.has_user and c.user_pseudonym is null)
+                   and not (given.has_tenant and c.tenant_pseudonym is null) then 'known'
                else 'changed'
            end
-    from unnest(identities, contents) with ordinality as given (identity, content, place)
+    from unnest(identities, contents, have_users, have_tenants)
+        with ordinality as given (identity, content, has_user, has_tenant, place)
     left join conversations c on c.identity_hash = given.identity
     left join forgotten_conversations f on f.identity_hash = given.identity
     order by given.place;
 $$;
-comment on function openbook.claim_conversations is 'For each conversation of a load: its id, a new one if need be, and whether it is new, known as it stands, changed, or forgotten.';
+comment on function openbook.claim_conversations is 'For each conversation of a load: its id, a new one if need be, and whether it is new, known as it stands, changed (what was said, or that it is known now who said it), or forgotten.';
+
+create or replace function openbook.as_answer(content text, tool_calls jsonb) returns jsonb
+language sql immutable parallel safe
+set search_path = openbook, public, pg_temp
+as $$
+    select jsonb_strip_nulls(jsonb_build_object(
+        'role', 'assistant', 'content', as_answer.content, 'tool_calls', as_answer.tool_calls));
+$$;
+comment on function openbook.as_answer is 'An answer as feedback.alternative holds it.';
 
 create or replace function openbook.merge_conversations()
 returns table (grown bigint, messages bigint)
@@ -185,35 +199,64 @@ as $$
 declare
     winners  bigint[];
 begin
-    -- The longer state wins, then the later one, then a hash: whatever the order in which the states
-    -- of a conversation arrive, the same one stays. Sources' clocks are too coarse to come first.
-    select array_agg(i.id) into winners
-    from incoming_conversations i
-    join conversations c on c.id = i.id
-    cross join lateral (
-        select count(*) as length from incoming_messages m where m.conversation_id = i.id) theirs
-    cross join lateral (
-        select count(*) as length from messages m where m.conversation_id = i.id) ours
-    where (theirs.length, coalesce(i.ended_at, '-infinity'), i.content_hash)
-        > (ours.length, coalesce(c.ended_at, '-infinity'), coalesce(c.content_hash, ''));
-
     create temp table merge_cuts on commit drop as
     select i.conversation_id, min(i.ordinal) as ordinal
     from incoming_messages i
     left join messages m using (conversation_id, ordinal)
-    where i.conversation_id = any (winners)
-      and (m.role, m.content, m.parts, m.tool_calls, m.tool_call_id, m.name, m.weight)
+    where (m.role, m.content, m.parts, m.tool_calls, m.tool_call_id, m.name, m.weight)
           is distinct from
           (i.role, i.content, i.parts, i.tool_calls, i.tool_call_id, i.name, i.weight)
     group by i.conversation_id;
 
-    -- An answer that another one took the place of is worth a pair for preference tuning.
+    -- The longer state wins, then the later one by the sources' clocks, which are coarse, then the
+    -- one that came later: within one reading of a file by its line, since blocks of a file overtake
+    -- each other; else the one that comes now, unless its answer is known to have given way.
+    select coalesce(array_agg(i.id), '{}') into winners
+    from incoming_conversations i
+    join conversations c on c.id = i.id
+    left join merge_cuts cut on cut.conversation_id = i.id
+    left join load_files f on f.id = i.load_file_id
+    cross join lateral (
+        select count(*) as length from incoming_messages m where m.conversation_id = i.id) theirs
+    cross join lateral (
+        select count(*) as length from messages m where m.conversation_id = i.id) ours
+    where i.content_hash is distinct from c.content_hash
+      and (theirs.length, coalesce(i.ended_at, '-infinity'))
+          >= (ours.length, coalesce(c.ended_at, '-infinity'))
+      and ((theirs.length, coalesce(i.ended_at, '-infinity'))
+           > (ours.length, coalesce(c.ended_at, '-infinity'))
+           or case
+               when c.load_file_id = i.load_file_id and c.changed_at >= f.started_at
+                   then i.line >= c.line
+               else not exists (
+                   select
+                   from feedback b
+                   join incoming_messages m using (conversation_id, ordinal)
+                   where b.conversation_id = i.id and b.ordinal = cut.ordinal
+                     and b.kind = 'regeneration'
+                     and b.alternative = openbook.as_answer(m.content, m.tool_calls))
+           end);
+
+    -- An answer that another one took the place of is worth a pair for preference tuning, whichever
+    -- of the two came first; those that it had taken the place of itself stay beside it.
     create temp table merge_replaced on commit drop as
-    select cut.conversation_id, cut.ordinal, m.content, m.tool_calls
+    select cut.conversation_id, cut.ordinal, lost.answer
     from merge_cuts cut
     join messages m using (conversation_id, ordinal)
     join incoming_messages i using (conversation_id, ordinal)
-    where m.role = 'assistant' and i.role = 'assistant';
+    cross join lateral (
+        select cut.conversation_id = any (winners) as won,
+               openbook.as_answer(m.content, m.tool_calls) as ours,
+               openbook.as_answer(i.content, i.tool_calls) as theirs) two
+    cross join lateral (
+        select case when two.won then two.ours else two.theirs end as answer
+        union
+        select b.alternative
+        from feedback b
+        where two.won and b.conversation_id = cut.conversation_id and b.ordinal = cut.ordinal
+          and b.kind = 'regeneration') lost
+    where m.role = 'assistant' and i.role = 'assistant'
+      and lost.answer <> case when two.won then two.theirs else two.ours end;
 
     delete from messages m
     using unnest(winners) as won (id)
@@ -225,19 +268,24 @@ begin
     insert into messages
     select i.*
     from incoming_messages i
-    join merge_cuts cut on cut.conversation_id = i.conversation_id and i.ordinal >= cut.ordinal;
+    join merge_cuts cut on cut.conversation_id = i.conversation_id and i.ordinal >= cut.ordinal
+    where i.conversation_id = any (winners);
     get diagnostics messages = row_count;
 
     insert into feedback (conversation_id, ordinal, kind, alternative)
-    select r.conversation_id, r.ordinal, 'regeneration',
-           jsonb_strip_nulls(jsonb_build_object(
-               'role', 'assistant', 'content', r.content, 'tool_calls', r.tool_calls))
-    from merge_replaced r;
+    select r.conversation_id, r.ordinal, 'regeneration', r.answer
+    from merge_replaced r
+    where not exists (
+        select
+        from feedback b
+        where b.conversation_id = r.conversation_id and b.ordinal = r.ordinal
+          and b.kind = 'regeneration' and b.alternative = r.answer);
 
     update conversations c
     set content_hash = i.content_hash,
         external_id = coalesce(c.external_id, i.external_id),
         load_file_id = i.load_file_id,
+        line = i.line,
         format = i.format,
         user_pseudonym = coalesce(i.user_pseudonym, c.user_pseudonym),
         tenant_pseudonym = coalesce(i.tenant_pseudonym, c.tenant_pseudonym),
@@ -252,8 +300,17 @@ begin
     where c.id = i.id and i.id = any (winners);
     get diagnostics grown = row_count;
 
+    -- A state that stays behind may still know who said it.
+    update conversations c
+    set user_pseudonym = coalesce(c.user_pseudonym, i.user_pseudonym),
+        tenant_pseudonym = coalesce(c.tenant_pseudonym, i.tenant_pseudonym)
+    from incoming_conversations i
+    where c.id = i.id
+      and ((c.user_pseudonym is null and i.user_pseudonym is not null)
+           or (c.tenant_pseudonym is null and i.tenant_pseudonym is not null));
+
     drop table merge_cuts, merge_replaced;
     return next;
 end
 $$;
-comment on function openbook.merge_conversations is 'Bring known conversations to the state in the temporary tables incoming_conversations and incoming_messages, where that one is the later; how many, and how many messages they gained.';
+comment on function openbook.merge_conversations is 'Bring known conversations to the state in the temporary tables incoming_conversations and incoming_messages, where that one is the later, and keep the answers that gave way; how many, and how many messages they gained.';

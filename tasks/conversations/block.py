@@ -77,6 +77,7 @@ def load_block(
             continue
         outcome.formats.add(found)
         for one in encoded:
+            one.line = number
             batch = batches.setdefault(found, {})
             if one.identity in batch:  # another state of it, which may be the later one
                 flush(found)

@@ -31,15 +31,19 @@ _NO_HOW = "\t\\N\t\\N\t\\N"
 class Encoded:
     """One conversation as rows in COPY's text format, each without the conversation's id.
 
-    `spoken` are messages that have no more than SPOKEN_COLUMNS, `full` the others.
+    `spoken` are messages that have no more than SPOKEN_COLUMNS, `full` the others; `line` is where
+    its file says it.
     """
 
     identity: bytes
     content: bytes
+    has_user: bool
+    has_tenant: bool
     row: str
     spoken: list[str]
     full: list[str] = field(default_factory=list)
     feedback: list[Json] = field(default_factory=list)
+    line: int | None = None
 
 
 def encode(conversation: Conversation, pseudonyms: Pseudonyms) -> Encoded:
@@ -94,7 +98,8 @@ def encode(conversation: Conversation, pseudonyms: Pseudonyms) -> Encoded:
         for one in conversation.feedback
         if one.ordinal is None or one.ordinal <= len(conversation.messages)
     ]
-    return Encoded(identity, content, row, spoken, full, feedback)
+    named = conversation.user is not None, conversation.tenant is not None
+    return Encoded(identity, content, *named, row, spoken, full, feedback)
 
 
 def _how(message: Message) -> str:

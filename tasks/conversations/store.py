@@ -51,8 +51,13 @@ def store(
             cursor.execute("set local synchronous_commit = off")
         lock_writers(connection)
         cursor.execute(
-            "select conversation_id, standing from openbook.claim_conversations(%b, %b)",
-            [[one.identity for one in batch], [one.content for one in batch]],
+            "select conversation_id, standing from openbook.claim_conversations(%b, %b, %b, %b)",
+            [
+                [one.identity for one in batch],
+                [one.content for one in batch],
+                [one.has_user for one in batch],
+                [one.has_tenant for one in batch],
+            ],
         )
         claimed = list(zip(cursor.fetchall(), batch, strict=True))
         fresh = [(int(id), one) for (id, standing), one in claimed if standing == "new"]
@@ -103,8 +108,8 @@ def _copy(
 ) -> None:
     """Copy conversations, then their messages, into two tables of that schema."""
     named, said = tables
-    heads = ("id", "format", "load_file_id", *CONVERSATION_COLUMNS)
-    rows = [f"{id}\t{head}\t{one.row}" for id, one in conversations]
+    heads = ("id", "format", "load_file_id", "line", *CONVERSATION_COLUMNS)
+    rows = [f"{id}\t{head}\t{_null(one.line)}\t{one.row}" for id, one in conversations]
     _copy_rows(connection, Identifier(schema, named), heads, rows)
     spoken = ("conversation_id", *SPOKEN_COLUMNS)
     rows = [f"{id}\t" + f"\n{id}\t".join(one.spoken) for id, one in conversations if one.spoken]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, replace
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
+from weakref import WeakSet
 
 from psycopg import Connection, OperationalError
 from psycopg.types.json import Jsonb
@@ -50,13 +52,19 @@ class Writer:
     """A bounded queue and the thread that empties it into the database.
 
     `capacity` is how many calls wait at most. While the database is away they wait, and what comes
-    when the queue is full is dropped and counted.
+    when the queue is full is dropped and counted. A process that is forked has a queue, a thread
+    and counts of its own.
     """
 
     def __init__(self, settings: Settings | None = None, capacity: int = 10_000) -> None:
-        self.counts = Counts()
         self._settings = settings
-        self._queue: Queue[Call | Judgement] = Queue(capacity)
+        self._capacity = capacity
+        self._begin()
+        _writers.add(self)
+
+    def _begin(self) -> None:
+        self.counts = Counts()
+        self._queue: Queue[Call | Judgement] = Queue(self._capacity)
         self._lock = Lock()
         self._thread: Thread | None = None
         self._closing = Event()
@@ -101,19 +109,27 @@ class Writer:
     def _work(self) -> None:
         while not self._closing.is_set():
             batch = self._next()
-            while batch and not self._closing.is_set():
-                try:
-                    self._store(batch)
-                    break
-                except (OperationalError, Retryable):
-                    self._disconnect()
-                    self._closing.wait(_PAUSE_SECONDS)
-                except Exception:
-                    self._disconnect()
-                    self._store_each(batch)
-                    break
+            self._keep(batch)
             for _ in batch:
                 self._queue.task_done()
+
+    def _keep(self, batch: list[Call | Judgement]) -> None:
+        """Store the batch, as soon as there is a database; what cannot be stored costs no other."""
+        while batch and not self._closing.is_set():
+            try:
+                self._store(batch)
+                return
+            except (OperationalError, Retryable):
+                self._disconnect()
+                self._closing.wait(_PAUSE_SECONDS)
+            except Exception:
+                self._disconnect()
+                if len(batch) == 1:
+                    self._count(failed=1)
+                    return
+                for one in batch:
+                    self._keep([one])
+                return
 
     def _next(self) -> list[Call | Judgement]:
         """What waits, after a moment in which more of it may come."""
@@ -128,35 +144,28 @@ class Writer:
                 break
         return batch
 
-    def _store_each(self, batch: list[Call | Judgement]) -> None:
-        """One at a time, so that the one that cannot be stored costs no other."""
-        for one in batch:
-            try:
-                self._store([one])
-            except Exception:
-                self._disconnect()
-                self._count(failed=1)
-
     def _store(self, batch: list[Call | Judgement]) -> None:
+        """Store all of it or nothing."""
         connection, names = self._ready()
         states: dict[bytes, Encoded] = {}
         failed = 0
-        for one in batch:
-            if isinstance(one, Judgement):
-                continue
-            try:
-                state = encode(self._threads.conversation(one), names)
-            except Rejected:
-                failed += 1
-                continue
-            if state.identity in states:
-                store(connection, [states.pop(state.identity)], "log")
-            states[state.identity] = state
-        if states:
-            store(connection, list(states.values()), "log")
-        judgements = [one for one in batch if isinstance(one, Judgement)]
-        for judgement in judgements:
-            failed += not self._judge(connection, judgement)
+        with connection.transaction():
+            for one in batch:
+                if isinstance(one, Judgement):
+                    continue
+                try:
+                    state = encode(self._threads.conversation(one), names)
+                except Rejected:
+                    failed += 1
+                    continue
+                if state.identity in states:
+                    store(connection, [states.pop(state.identity)], "log")
+                states[state.identity] = state
+            if states:
+                store(connection, list(states.values()), "log")
+            for one in batch:
+                if isinstance(one, Judgement):
+                    failed += not self._judge(connection, one)
         self._count(logged=len(batch) - failed, failed=failed)
 
     def _judge(self, connection: Connection, one: Judgement) -> bool:
@@ -182,3 +191,15 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+_writers: WeakSet[Writer] = WeakSet()
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: its threads are gone, and the connections are the parent's."""
+    for writer in list(_writers):
+        writer._begin()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

@@ -223,7 +223,7 @@ def explain(connection: Connection, what: str) -> list[dict[str, Any]]:
     what no version has looked at.
     """
     given = {
-        "id": int(what) if what.isdigit() and len(what) < 19 else None,
+        "id": int(what) if what.isascii() and what.isdigit() and len(what) < 19 else None,
         "external": what,
         "from_sha": bytes.fromhex(what[: len(what) // 2 * 2]) if _SHA.fullmatch(what) else None,
     }

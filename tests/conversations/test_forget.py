@@ -43,6 +43,12 @@ def test_what_was_forgotten_is_not_loaded_again_even_when_it_grew(log: Log) -> N
     assert log.ask("select external_id from conversations order by 1") == [("b",), ("c",)]
 
 
+def test_what_was_forgotten_is_not_loaded_again_without_its_id_either(log: Log) -> None:
+    log.load(lines(chat("Hello", "Hi, Anna", id="a", user="anna")))
+    forget_conversation(log.connection, pseudonyms(log.settings), "a")
+    assert log.load(lines(chat("Hello", "Hi, Anna")), "other.jsonl").added == 0
+
+
 def test_no_table_holds_a_word_of_what_was_forgotten(log: Log) -> None:
     log.load(lines(chat("the secret word", "Hi", id="a", user="anna")))
     forget_conversation(log.connection, pseudonyms(log.settings), "a")

@@ -17,7 +17,9 @@ from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.conversations.forget import forget_conversation
+from tasks.conversations.block import load_block
+from tasks.conversations.files import Block
+from tasks.conversations.forget import forget_conversation, forget_user
 from tasks.conversations.pseudonyms import pseudonyms
 from tests.conversations.conftest import Log, chat, lines
 
@@ -137,21 +139,68 @@ def test_one_id_in_two_files_with_other_beginnings_is_two_conversations(log: Log
     assert log.load(lines(chat("Bonjour", "Salut", id="1")), "other.jsonl").added == 1
 
 
+def replaced(log: Log) -> list[tuple[Any, ...]]:
+    """The answers that gave way, with the place of the one that stayed."""
+    return log.ask(
+        "select ordinal, alternative->>'content' from feedback"
+        " where kind = 'regeneration' order by 1, 2"
+    )
+
+
 def test_the_order_in_which_states_arrive_does_not_matter(log: Log) -> None:
     states = [
         chat("q", "a", id="x"),
-        chat("q", "a", "r", "b", id="x"),
-        chat("q", "other", id="x"),
-        chat("q", "other", "r", "c", id="x"),
+        chat("q", "b", "r", "c", id="x"),
+        chat("q", "b", "r", "d", "s", "e", id="x"),
+        chat("q", "f", "r", id="x", ended_at="2026-01-01T00:00:00Z"),
     ]
-    outcomes = set()
-    for order in random.Random(3).sample(list(permutations(states)), 6):
+    for order in random.Random(3).sample(list(permutations(states)), 8):
         log.clear()
-        for state in order:
+        for state in [*order, *order]:
             log.load(lines(state))
-        outcomes.add(tuple(content for _, content in log.said()))
-    assert len(outcomes) == 1
-    assert len(*outcomes) == 4
+        assert [content for _, content in log.said()] == ["q", "b", "r", "d", "s", "e"]
+        assert replaced(log) == [(2, "a"), (2, "f"), (4, "c")]
+
+
+def test_of_answers_given_anew_the_last_stays_and_the_others_beside_it(log: Log) -> None:
+    states = [chat(f"q{n}", answer, id=f"x{n}") for answer in "abc" for n in range(20)]
+    for file in (states, states[:20], states[20:40]):  # the earlier ones again
+        log.load(lines(*file), f"{len(file)}.jsonl")
+        assert log.ask("select distinct content from messages where role = 'assistant'") == [("c",)]
+        assert replaced(log) == [(2, "a")] * 20 + [(2, "b")] * 20
+
+
+def test_of_answers_given_anew_in_later_files_the_last_stays(log: Log) -> None:
+    for file in ("a", "b", "c", "a", "b"):
+        log.load(lines(chat("q", file, id="x")), f"{file}.jsonl")
+    assert log.said()[1:] == [("assistant", "c")]
+    assert replaced(log) == [(2, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_blocks_that_overtake_each_other_leave_the_last_line(
+    log: Log, order: tuple[int, ...]
+) -> None:
+    log.ask("insert into load_files (path, started_at) values ('x', clock_timestamp()) returning 1")
+    names = pseudonyms(log.settings)
+    for place in order:
+        line = json.dumps(chat("q", "abc"[place], id="x")).encode()
+        load_block(log.connection, names, Block([(place + 1, line)]), load_file_id=1)
+    assert log.said()[1:] == [("assistant", "c")]
+    assert replaced(log) == [(2, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("later", [("Hello", "Hi"), ("Hello",), ("Hello", "Hi", "More")])
+def test_who_said_it_is_learned_from_another_state_too(log: Log, later: tuple[str, ...]) -> None:
+    log.load(lines(chat("Hello", "Hi", id="a")))
+    log.load(lines(chat(*later, id="a", user="anna", tenant="acme")))
+    log.load(lines(chat("Hello", "Hi", id="a", user="ben")))
+    names = pseudonyms(log.settings)
+    assert log.ask("select user_pseudonym, tenant_pseudonym from conversations") == [
+        (names.user("anna"), names.tenant("acme"))
+    ]
+    assert log.load(lines(chat("Hello", "Hi", id="a", user="anna"))).unchanged == 1
+    assert forget_user(log.connection, names, "anna").conversations == 1
 
 
 def test_a_bad_line_is_named_with_its_reason_and_the_others_load(log: Log) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tasks.conversations.forget import forget_user
 from tasks.conversations.log import about, feedback, logged
 from tasks.conversations.pseudonyms import pseudonyms
+from tasks.conversations.store import lock_writers
 from tasks.conversations.writer import Counts, Writer
 from tasks.settings import Settings
 from tests.conversations.conftest import Log
@@ -215,6 +216,46 @@ def test_feedback_finds_the_answer_or_the_conversation(
     assert writer.counts == Counts(logged=4, failed=1)
 
 
+def judge_at_once(log: Log, client: openai.OpenAI, writer: Writer, *values: float) -> None:
+    """Give thumbs that the writer finds together in its queue."""
+    with about(conversation="c-4"):
+        say(client, user("Hello"))
+        assert writer.flush()
+        with log.connection.transaction():
+            lock_writers(
+                log.connection
+            )  # the next call waits for it, and what follows for the call
+            say(client, user("Hello again"))
+            for value in values:
+                feedback("c-4", "thumb", value, comment="once", writer=writer)
+
+
+def test_a_judgement_that_cannot_be_stored_costs_no_other_and_doubles_none(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    judge_at_once(log, client, writer, -1, 1, 5, -1)
+    assert writer.flush()
+    assert log.ask("select value from feedback order by id") == [(-1,), (1,), (-1,)]
+    assert writer.counts == Counts(logged=5, failed=1)
+
+
+def test_a_connection_that_is_lost_half_way_doubles_no_judgement(
+    log: Log, client: openai.OpenAI, writer: Writer
+) -> None:
+    log.connection.execute(
+        "create sequence rows_of_feedback;"
+        "create function lose_connection() returns trigger language plpgsql as $$ begin"
+        " if nextval('openbook.rows_of_feedback') = 2 then"
+        " perform pg_terminate_backend(pg_backend_pid()); end if; return new; end $$;"
+        "create trigger lose_connection before insert on feedback"
+        " for each row execute function lose_connection()"
+    )
+    judge_at_once(log, client, writer, -1, 1, -1)
+    assert writer.flush(10)
+    assert log.ask("select value from feedback order by id") == [(-1,), (1,), (-1,)]
+    assert writer.counts == Counts(logged=5)
+
+
 def test_a_call_that_fails_raises_as_ever_and_is_not_logged(
     client: openai.OpenAI, writer: Writer
 ) -> None:
@@ -247,15 +288,16 @@ def test_what_cannot_be_understood_costs_nothing_but_itself(
     assert writer.counts.logged == 1
 
 
-def test_a_process_that_ends_flushes_what_it_has(log: Log, url: str) -> None:
-    program = (
-        "import openai, sys; from tasks.conversations.log import logged;"
-        "client = logged(openai.OpenAI(base_url=sys.argv[1], api_key='k'));"
-        "client.chat.completions.create("
-        "model='m', messages=[{'role': 'user', 'content': 'Last words'}])"
+def run(program: str, log: Log, url: str) -> None:
+    """Run a program that has an OpenAI client, logged, and can `say` something to it."""
+    beginning = (
+        "import openai, os, sys; from tasks.conversations.log import counts, flush, logged\n"
+        "client = logged(openai.OpenAI(base_url=sys.argv[1], api_key='k'))\n"
+        "def say(text): client.chat.completions.create("
+        "model='m', messages=[{'role': 'user', 'content': text}])\n"
     )
     subprocess.run(
-        [sys.executable, "-c", program, url],
+        [sys.executable, "-c", beginning + program, url],
         cwd=ROOT,
         check=True,
         env={
@@ -264,4 +306,23 @@ def test_a_process_that_ends_flushes_what_it_has(log: Log, url: str) -> None:
             "PYTHONPATH": str(ROOT),
         },
     )
+
+
+def test_a_process_that_ends_flushes_what_it_has(log: Log, url: str) -> None:
+    run("say('Last words')", log, url)
     assert log.said()[0] == ("user", "Last words")
+
+
+def test_a_process_that_was_forked_logs_for_itself(log: Log, url: str) -> None:
+    run(
+        "say('Before'); flush(10)\n"
+        "child = os.fork()\n"
+        "say('Within' if child == 0 else 'Beside')\n"
+        "flushed = flush(10) and counts().logged == (1 if child == 0 else 2)\n"
+        "if child == 0: os._exit(0 if flushed else 1)\n"
+        "sys.exit(os.waitpid(child, 0)[1] or not flushed)\n",
+        log,
+        url,
+    )
+    said = log.ask("select content from messages where role = 'user' order by 1")
+    assert said == [("Before",), ("Beside",), ("Within",)]

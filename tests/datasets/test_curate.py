@@ -96,8 +96,9 @@ def test_why_tells_the_fate_of_a_conversation_and_of_an_example(log: Log) -> Non
     assert (found["conversation_id"], found["split"]) == (kept, log.splits()[kept])
     assert explain(log.connection, found["sha256"][:12]) == [found]
     assert explain(log.connection, str(kept)) == [found]
-    with pytest.raises(Rejected, match="no version has looked at"):
-        explain(log.connection, "call-18")
+    for unknown in ("call-18", "²"):
+        with pytest.raises(Rejected, match="no version has looked at"):
+            explain(log.connection, unknown)
 
 
 def test_the_best_of_a_cluster_is_kept(log: Log) -> None:
