@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,49 @@ def test_the_binary_files_say_what_their_sources_say(tmp_path: Path) -> None:
     for path in built:
         kept = SAMPLE / "drop" / path.relative_to(tmp_path)
         assert read(path).text == read(kept).text, f"run {SAMPLE / 'build.py'}"
+
+
+def test_the_flywheel_goes_round_in_a_book_of_its_own(tmp_path: Path) -> None:
+    theirs = {
+        "OPENBOOK_DATABASE_URL": "postgresql://theirs@127.0.0.1:9/theirs",
+        "OPENBOOK_EMBEDDER": "openai",
+        "OPENBOOK_EMBEDDING_URL": "http://127.0.0.1:9/v1",
+        "OPENBOOK_ANSWER_URL": "http://127.0.0.1:9/v1",
+        "OPENBOOK_CONTEXT_MODEL": "theirs",
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    }
+    lines = [f"{name}={value}" for name, value in theirs.items()]
+    (tmp_path / ".env").write_text("\n".join([*lines, "OPENBOOK_HOME=mine"]))
+    asked = tmp_path / "asked.jsonl"
+    command = tmp_path / "openbook"  # writes down what a command would use, and fails
+    command.write_text(
+        f"#!{sys.executable}\n"
+        "import json, os, sys\n"
+        "from dataclasses import asdict\n"
+        "from tasks.settings import current\n"
+        "used = asdict(current()) | {'prefect': os.environ['PREFECT_API_URL']}\n"
+        f"with open({str(asked)!r}, 'a') as file: print(json.dumps(used, default=str), file=file)\n"
+        "sys.exit(1)\n"
+    )
+    command.chmod(0o755)
+    foreign = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OPENBOOK_", "OPENAI_", "PREFECT_"))
+    }
+    flywheel = SAMPLE / "flywheel" / "flywheel.py"
+    subprocess.run(
+        [sys.executable, str(flywheel), str(command)],
+        cwd=tmp_path,
+        env={**foreign, "PYTHONPATH": str(ROOT), "OPENBOOK_SEARCH_URL": "postgresql://127.0.0.1:9"},
+        capture_output=True,
+        check=False,
+    )
+    home = tmp_path / "mine" / "flywheel"
+    own = Settings(home=home, answer_model="offline", chunk_tokens=96)
+    used = [json.loads(line) for line in asked.read_text().splitlines()]
+    expected = json.loads(json.dumps(asdict(own) | {"prefect": ""}, default=str))
+    assert used == [expected, expected]
 
 
 def test_the_prepared_edit_costs_two_chunks(book: Book) -> None:

@@ -14,10 +14,13 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tasks.settings import Settings, variables
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parent
@@ -31,14 +34,8 @@ ASKED = (
 
 def main(openbook: str) -> None:
     """Go once round the loop, in a book of its own that is made anew."""
-    home = Path(os.environ.get("OPENBOOK_HOME", Path.home() / ".openbook")) / "flywheel"
-    os.environ |= {  # small passages: a window of 1,024 tokens, and a processor to train on
-        "OPENBOOK_HOME": str(home),
-        "OPENBOOK_ANSWER_MODEL": "offline",
-        "OPENBOOK_CHUNK_TOKENS": "96",
-        "PREFECT_LOGGING_LEVEL": "ERROR",
-    }
-    os.environ.pop("OPENBOOK_DATABASE_URL", None)
+    home = Path(variables().get("OPENBOOK_HOME") or Settings().home) / "flywheel"
+    os.environ |= alone(home)
     started = time.monotonic()
     if home.exists():
         subprocess.run([openbook, "down"], check=True, capture_output=True)
@@ -49,6 +46,22 @@ def main(openbook: str) -> None:
     finally:
         subprocess.run([openbook, "down"], check=True, capture_output=True)
     print(f"\nOnce round in {time.monotonic() - started:.0f} s. The book is under {home}.")
+
+
+def alone(home: Path) -> dict[str, str]:
+    """The variables of a book that shares nothing with the one that is configured.
+
+    An empty variable is as good as none, and comes before what `.env` says; one that is taken out
+    would be read from there.
+    """
+    return {
+        **{f"OPENBOOK_{one.name.upper()}": "" for one in fields(Settings)},
+        "OPENBOOK_HOME": str(home),
+        "OPENBOOK_ANSWER_MODEL": "offline",
+        "OPENBOOK_CHUNK_TOKENS": "96",  # a window of 1,024 tokens, and a processor to train on
+        "PREFECT_API_URL": "",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+    }
 
 
 def go_round(openbook: str, home: Path) -> None:
