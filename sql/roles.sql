@@ -66,7 +66,8 @@ declare
         'read_collection'];
     promoting  constant text[] := array[
         'promote_model', 'rollback_model', 'change_serving', 'check_promotable', 'chat_model_name'];
-    advising   constant text[] := array['answers_about', 'base_name'];
+    advising   constant text[] := array[
+        'answers_about', 'base_name', 'failed_half', 'feedback_verdicts'];
     naming     constant text[] := array[
         'act_for', 'session_is', 'transaction_stamp', 'log_answer', 'said_before'];
     command    text;
@@ -143,7 +144,8 @@ begin
         select format('grant execute on function %s to %I', f.oid::regprocedure, r.role)
         from (values
             ('openbook_owner', null), ('openbook_ingest', null), ('openbook_engine', null),
-            ('openbook_search', searching || naming), ('openbook_analyst', searching),
+            ('openbook_search', searching || naming),
+            ('openbook_analyst', searching || array['failed_half']),
             ('openbook_trainer', searching || promoting || advising || array['split_of'])
         ) as r (role, functions)
         join pg_roles g on g.rolname = r.role

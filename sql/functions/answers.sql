@@ -123,3 +123,16 @@ as $$
     limit 40
 $$;
 comment on function openbook.said_before is 'The last forty turns of a conversation of answers, the latest first.';
+
+create or replace function openbook.failed_half(strategy text, scores jsonb) returns text
+language sql immutable parallel safe
+return case
+    when (scores ->> 'correct')::float8 >= 1 or not scores ? 'correct' then null
+    when strategy not in ('rag', 'long-context') or (scores ->> 'schema')::float8 < 1
+        then 'generation'
+    when (scores ->> 'context_recall')::float8 < 1 then 'retrieval'
+    when scores ? 'context_recall' then 'generation'
+    when (scores ->> 'retrieval_recall')::float8 = 0 then 'retrieval'
+    when least((scores ->> 'format')::float8, (scores ->> 'refusal')::float8) < 1 then 'generation'
+    else 'unclear' end;
+comment on function openbook.failed_half is 'Which half failed an answer whose scores those are: retrieval: no passage that says the expected answer, or none of an expected document, was shown; generation: one was, or search was not asked, or the form is what failed; unclear: nobody wrote an expected answer to look for. Null: nothing failed.';

@@ -314,3 +314,38 @@ begin
 end
 $$;
 comment on function openbook.merge_conversations is 'Bring known conversations to the state in the temporary tables incoming_conversations and incoming_messages, where that one is the later, and keep the answers that gave way; how many, and how many messages they gained.';
+
+create or replace function openbook.feedback_verdicts()
+returns table (id bigint, conversation_id bigint, ordinal integer, kind text, good boolean)
+language sql stable
+set search_path = openbook, pg_temp
+as $$
+    -- A source's scale is the least usual one that holds its scores: 0 or -1 to 1, 0 or 1 to 5,
+    -- 0 or 1 to 10, 0 to 100. A single value tells none: 1 is the best of one and the worst of five.
+    with reach as (
+        select f.source, min(f.value) as least,
+               (select min(t.top) from unnest(array[1, 5, 10, 100]) t (top)
+                where t.top >= max(abs(f.value))) as top
+        from feedback f
+        where f.kind = 'score'
+        group by f.source
+        having min(f.value) < max(f.value)
+    ), scales as (
+        select r.source,
+               (r.top + case when r.least < 0 then -r.top
+                             when r.least >= 1 and r.top in (5, 10) then 1
+                             else 0 end) / 2.0 as middle
+        from reach r
+    )
+    select f.id, f.conversation_id, f.ordinal, f.kind,
+           case f.kind
+               when 'correction' then false
+               when 'regeneration' then false
+               when 'score' then case when f.value > s.middle then true
+                                      when f.value < s.middle then false end
+               else case when f.value > 0 then true when f.value < 0 then false end
+           end
+    from feedback f
+    left join scales s on f.kind = 'score' and s.source is not distinct from f.source
+$$;
+comment on function openbook.feedback_verdicts is 'What each feedback says of the answer: good, not good, or null, neither. A score is good in the upper half of its scale, not good in the lower half; the scale is known once its source gave two different scores, none beyond 100.';

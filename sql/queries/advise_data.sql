@@ -14,7 +14,7 @@ with about as (
     select m.task from openbook.chat_models m union select r.task from openbook.retrain_cycles r
 ), eligible as (
     -- A dataset that no training has used yet is for the task where there is no other.
-    select d.id, d.name
+    select d.id
     from openbook.datasets d
     where d.kind = any (%(kinds)s)
       and case when exists (select from used u where u.dataset_id = d.id)
@@ -22,8 +22,7 @@ with about as (
                             where u.dataset_id = d.id and u.task = %(task)s)
                else not exists (select from tasks t where t.task <> %(task)s) end
 ), newest as (
-    select v.id, d.name, v.number, v.usd, v.model, v.tainted_at is not null as tainted, v.tokens,
-           v.epochs
+    select v.id, v.usd
     from openbook.dataset_versions v
     join eligible d on d.id = v.dataset_id
     -- A version that trains nobody says nothing of what there is to train on.
@@ -41,19 +40,23 @@ with about as (
     join openbook.examples e on e.id = x.example_id
     join about a on a.conversation_id = e.conversation_id
     left join openbook.conversations c on c.id = e.conversation_id
+), verdicts as materialized (
+    select v.conversation_id, bool_or(v.kind = 'correction') as corrected, bool_or(v.good) as good,
+           bool_or(not v.good) filter (
+               where v.kind not in ('correction', 'regeneration')) as bad
+    from openbook.feedback_verdicts() v
+    group by v.conversation_id
 ), people as (
     select count(*) as examples
     from training t
     group by coalesce(t.user_pseudonym, t.conversation_id::text)
 )
-select n.name, n.number, n.usd::double precision, n.model, n.tainted, n.tokens, n.epochs,
+select n.usd::double precision,
        (select count(*) from training) as examples,
        (select count(*)
         from training t
-        where exists (select
-                      from openbook.feedback f
-                      where f.conversation_id = t.conversation_id
-                        and (f.kind = 'correction' or f.kind <> 'regeneration' and f.value > 0)))
+        join verdicts v using (conversation_id)
+        where v.corrected or v.good and v.bad is not true)
            as approved,
        (select (sum(p.examples) ^ 2 / sum(p.examples ^ 2))::double precision from people p)
            as effective_users

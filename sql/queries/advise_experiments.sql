@@ -1,5 +1,6 @@
 with examined as (
-    select e.id, e.golden_set_id, e.started_at, e.finished_at, e.model, t.trained,
+    select e.id, e.golden_set_id, e.started_at, e.finished_at, e.model, e.strategy,
+           t.trained,
            case when not t.trained then e.model end as subject,
            openbook.base_name(coalesce(m.base, e.model)) as base,
            case when e.strategy = 'oracle' then case when not t.trained then 'oracle' end
@@ -37,10 +38,7 @@ with examined as (
 )
 select l.condition, l.model, g.name, r.item, r.input_tokens, r.output_tokens, r.retrieval_ms,
        r.generation_ms, r.answer, q.expected_answer,
-       coalesce((select jsonb_object_agg(s.measure, s.value)
-                 from openbook.answer_scores s
-                 where s.answer_evaluation_id = r.answer_evaluation_id and s.item = r.item), '{}')
-           as scores,
+       s.scores, openbook.failed_half(l.strategy, s.scores) as half,
        (select bool_and(exists (select
                                 from openbook.documents d
                                 join openbook.sources o on o.id = d.source_id
@@ -51,5 +49,9 @@ select l.condition, l.model, g.name, r.item, r.input_tokens, r.output_tokens, r.
 from latest l
 join openbook.golden_sets g on g.id = l.golden_set_id
 join openbook.answer_results r on r.answer_evaluation_id = l.id
+cross join lateral (
+    select coalesce(jsonb_object_agg(v.measure, v.value), '{}') as scores
+    from openbook.answer_scores v
+    where v.answer_evaluation_id = r.answer_evaluation_id and v.item = r.item) s
 left join openbook.golden_questions q on q.id = r.golden_question_id
 order by l.condition, r.item

@@ -4,9 +4,10 @@ with about as (
     where a.counts
 ), judged as (
     select distinct on (f.conversation_id, m.ordinal)
-           f.id, f.kind, f.value, f.comment, f.alternative, m.conversation_id, m.ordinal, m.content,
+           f.id, f.kind, f.comment, f.alternative, m.conversation_id, m.ordinal, m.content,
            m.tool_calls, m.chunk_ids
-    from openbook.feedback f
+    from openbook.feedback_verdicts() v
+    join openbook.feedback f on f.id = v.id
     join lateral (
         select o.*
         from openbook.messages o
@@ -15,8 +16,8 @@ with about as (
         order by o.ordinal desc
         limit 1) m on true
     join about a on a.conversation_id = m.conversation_id and a.ordinal = m.ordinal
-    where f.kind in ('correction', 'regeneration') or f.kind in ('thumb', 'implicit') and f.value < 0
-    order by f.conversation_id, m.ordinal, f.kind in ('thumb', 'implicit'), f.id
+    where not v.good
+    order by f.conversation_id, m.ordinal, f.kind not in ('correction', 'regeneration'), f.id
 )
 select j.kind, j.conversation_id, j.ordinal, j.content, j.tool_calls, j.alternative, j.comment,
        t.kind as told,

@@ -3,11 +3,10 @@ with about as (
     from openbook.answers_about(%(collection)s, %(task)s) a
     where a.counts
 )
-select count(distinct (f.conversation_id, f.ordinal)) as judged,
-       count(distinct (f.conversation_id, f.ordinal)) filter (
-           where f.kind in ('correction', 'regeneration') or f.value < 0) as failed
-from openbook.feedback f
-where f.kind <> 'score'
-  and (f.conversation_id, f.ordinal) in (select a.conversation_id, a.ordinal from about a)
-   or f.kind <> 'score' and f.ordinal is null
-  and f.conversation_id in (select a.conversation_id from about a)
+select count(distinct (v.conversation_id, v.ordinal)) as judged,
+       count(distinct (v.conversation_id, v.ordinal)) filter (where not v.good) as failed
+from openbook.feedback_verdicts() v
+where v.good is not null
+  and case when v.ordinal is null
+           then v.conversation_id in (select a.conversation_id from about a)
+           else (v.conversation_id, v.ordinal) in (select a.conversation_id, a.ordinal from about a) end

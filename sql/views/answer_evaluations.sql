@@ -17,7 +17,7 @@ comment on column analytics.answer_evaluations.chat_model_id is 'The registered 
 comment on column analytics.answer_evaluations.collection is 'Whose documents the questions are about; empty where they are about none.';
 comment on column analytics.answer_evaluations.strategy is 'rag, long-context, none, or oracle: from the expected documents themselves.';
 comment on column analytics.answer_evaluations.questions is 'How many were asked.';
-comment on column analytics.answer_evaluations.measure is 'retrieval_recall is search''s; correct, format, schema, exact, token_f1, citation_precision, citation_recall, grounded and refusal are the model''s (0 to 1, more is better), and so is nll (nats a token, less is better).';
+comment on column analytics.answer_evaluations.measure is 'retrieval_recall and context_recall are search''s; correct, format, schema, exact, token_f1, citation_precision, citation_recall, grounded and refusal are the model''s (0 to 1, more is better), and so is nll (nats a token, less is better).';
 comment on column analytics.answer_evaluations.value is 'The mean over the items that the measure applies to.';
 comment on column analytics.answer_evaluations.low is 'The lower end of the 95 % bootstrap interval.';
 comment on column analytics.answer_evaluations.high is 'The upper end of the 95 % bootstrap interval.';

@@ -1,14 +1,15 @@
 create or replace view analytics.answer_failures with (security_invoker = true) as
 select e.id as evaluation_id, e.started_at, e.name, e.purpose, e.model, e.strategy,
-       c.item as question,
-       case when r.value = 0 then 'retrieval' else 'generation' end as half,
-       r.value as retrieval_recall, a.chunk_ids, a.cited_ids, a.retrieval_ms, a.generation_ms
+       a.item as question, openbook.failed_half(e.strategy, s.scores) as half,
+       (s.scores ->> 'retrieval_recall')::float8 as retrieval_recall, a.chunk_ids, a.cited_ids,
+       a.retrieval_ms, a.generation_ms
 from openbook.answer_evaluations e
-join openbook.answer_scores c
-    on c.answer_evaluation_id = e.id and c.measure = 'correct' and c.value < 1
-join openbook.answer_results a on a.answer_evaluation_id = e.id and a.item = c.item
-left join openbook.answer_scores r
-    on r.answer_evaluation_id = e.id and r.item = c.item and r.measure = 'retrieval_recall';
+join openbook.answer_results a on a.answer_evaluation_id = e.id
+cross join lateral (
+    select jsonb_object_agg(v.measure, v.value) as scores
+    from openbook.answer_scores v
+    where v.answer_evaluation_id = a.answer_evaluation_id and v.item = a.item) s
+where (s.scores ->> 'correct')::float8 < 1;
 
 comment on view analytics.answer_failures is 'One row an examination and a question whose answer failed a check. The answer, and what of it failed, quote documents and are for those who train.';
 comment on column analytics.answer_failures.evaluation_id is 'See analytics.answer_evaluations.';
@@ -18,7 +19,7 @@ comment on column analytics.answer_failures.purpose is 'task, general or safety.
 comment on column analytics.answer_failures.model is 'Name and version of the model, or its configured name.';
 comment on column analytics.answer_failures.strategy is 'What it answered from: rag, long-context, none or oracle.';
 comment on column analytics.answer_failures.question is 'As it was asked.';
-comment on column analytics.answer_failures.half is 'retrieval: no expected document was shown to the model; generation: one was, or none was to be found.';
+comment on column analytics.answer_failures.half is 'retrieval: no passage that says the expected answer, or none of an expected document, was shown to the model; generation: one was, search was not asked, or the form is what failed; unclear: there is no expected answer to look for.';
 comment on column analytics.answer_failures.retrieval_recall is 'The share of the expected documents that was shown, 0 to 1; null where search was not asked.';
 comment on column analytics.answer_failures.chunk_ids is 'The chunks that were shown, best first.';
 comment on column analytics.answer_failures.cited_ids is 'Those among them that the answer cites.';

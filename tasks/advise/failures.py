@@ -1,18 +1,20 @@
 """What goes wrong in answers, by kind, and which half of the system could mend it.
 
 Rules over what people corrected, and over the scores of golden questions. A correction is compared
-with the answer that it replaced: by its tool calls, by what it refuses, by its facts (numbers and
-long words), by its shape, and by its wording, in this order. A failure that no rule can tell is
-`unclear`, until a judge says.
+with the answer that it replaced: by its tool calls, by what it refuses, by the words that carry its
+facts, and where those are the same by its shape and its wording. A number, a denial or a single
+word that was replaced is a fact. A failure that no rule can tell is `unclear`, until a judge says.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from tasks.advise.figures import Figure, share
+from tasks.advise.wording import content, decisive, denials, shape
 
 KNOWLEDGE, BEHAVIOUR = "knowledge", "behaviour"
 RETRIEVAL, DOCUMENTS, PROMPT, TRAINING = "retrieval", "documents", "prompt", "training"
@@ -41,12 +43,10 @@ KINDS = {
     "unclear": Kind("nobody said what was wrong with it", None, ()),
 }
 
-_WORD = re.compile(r"[^\W_]+")
-_LONG_WORD = 5
-_SAME_WORDS = 0.6
-"""Answers that share this much of their words (F1) say the same in other words."""
 _HELD = 0.6
-"""A text that has this share of a fact's words says it."""
+"""A text that has this share of the words of a fact, and of the statement around it, says it."""
+_FEW = 2
+"""So many words replaced in a statement that stays are a fact; more may be other wording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,15 @@ def judged_failures(
             kinds.append("refusal" if refused else row["told"] or "unclear")
         else:
             kinds.append(_corrected(one, refuses))
-    open_ones = [place for place, kind in enumerate(kinds) if kind is None]
-    found = find([" ".join(sorted(_news(corrections[place]))) for place in open_ones])
-    for place, passage in zip(open_ones, found, strict=True):
-        kinds[place] = "missed" if _says(passage, _news(corrections[place])) else "unknown"
+    open_ones = [
+        (place, one)
+        for place, (kind, one) in enumerate(zip(kinds, corrections, strict=True))
+        if kind is None and one is not None
+    ]
+    found = find([" ".join(sorted(content(one.wanted))) for _, one in open_ones])
+    for (place, one), passage in zip(open_ones, found, strict=True):
+        told = _says(passage, _news(one), content(one.wanted))
+        kinds[place] = "missed" if told else "unknown" if _replaces_a_fact(one) else "unclear"
     return [
         Failure(
             kind or "unclear",
@@ -111,7 +116,7 @@ def golden_failures(rows: Sequence[Mapping[str, Any]]) -> list[Failure]:
     """Failures among answers to golden questions, as the query advise_experiments gives them."""
     return [
         Failure(
-            _scored(row["scores"], row["held"]),
+            _scored(row["scores"], row["half"], row["held"]),
             "golden questions",
             row["item"],
             row["answer"] or "",
@@ -122,16 +127,27 @@ def golden_failures(rows: Sequence[Mapping[str, Any]]) -> list[Failure]:
     ]
 
 
-def _scored(scores: Mapping[str, float], held: bool | None) -> str:
-    if min(scores.get("format", 1.0), scores.get("schema", 1.0)) < 1.0:
+def mended(failures: Sequence[Failure], command: str) -> dict[str, Figure]:
+    """The share of the failures whose kind is known that each way could mend; a failure that two
+    ways could mend counts for both."""
+    told = [KINDS[one.kind].mended_by for one in failures if KINDS[one.kind].half]
+    return {
+        way: share(sum(way in ways for ways in told), len(told), command)
+        for way in (RETRIEVAL, DOCUMENTS, PROMPT, TRAINING)
+    }
+
+
+def _scored(scores: Mapping[str, float], half: str | None, held: bool | None) -> str:
+    """The kind; `half` as openbook.failed_half has it."""
+    if scores.get("schema", 1.0) < 1.0:
+        return "format"
+    if half == "retrieval":
+        return "missed" if held else "unknown"
+    if scores.get("format", 1.0) < 1.0:
         return "format"
     if scores.get("refusal", 1.0) < 1.0:
         return "refusal"
-    if "retrieval_recall" not in scores:
-        return "unclear"
-    if scores["retrieval_recall"] >= 1.0:
-        return "unused"
-    return "missed" if held else "unknown"
+    return "unused" if half == "generation" and "context_recall" in scores else "unclear"
 
 
 def _correction(row: Mapping[str, Any]) -> _Correction | None:
@@ -160,14 +176,18 @@ def _corrected(one: _Correction, refuses: Refuses) -> str | None:
         return "tool"
     if refuses(one.answer) and not refuses(one.wanted):
         return "refusal"
-    news = _news(one)
-    same_numbers = _numbers(one.wanted) <= _numbers(one.answer)
-    if not news or (same_numbers and _alike(one.answer, one.wanted)):
-        return "format" if _shape(one.answer) != _shape(one.wanted) else "style"
-    wrong = _informative(one.answer) - _informative(one.wanted) - _informative(one.question)
-    if _says(one.outdated, wrong):
+    answer, wanted = content(one.answer), content(one.wanted)
+    added, dropped = wanted - answer, answer - wanted
+    reshaped = shape(one.answer) != shape(one.wanted)
+    same_facts = not decisive(added | dropped) and (not added or (reshaped and not dropped))
+    if same_facts:
+        style = "style" if not 0 < len(dropped) <= _FEW else "unclear"
+        return "format" if reshaped else style
+    if _says(one.outdated, dropped, answer):
         return "stale"
-    return "unused" if _says(one.shown or "", news) else None
+    news = _news(one)
+    shown = _says(one.shown or "", news, wanted)
+    return "unused" if shown else None if news else "unclear"
 
 
 def _calls(calls: Any) -> list[tuple[str, Any]]:
@@ -182,49 +202,21 @@ def _parsed(arguments: Any) -> str:
         return str(arguments)
 
 
-def _informative(text: str) -> set[str]:
-    """Numbers and long words, lower-cased: what a fact is told by."""
-    words = {word.lower() for word in _WORD.findall(text)}
-    return {w for w in words if len(w) >= _LONG_WORD or any(c.isdigit() for c in w)}
+def _news(one: _Correction) -> frozenset[str]:
+    """The words by which a passage that says the fact is known: new, and no mere denial."""
+    added = content(one.wanted) - content(one.answer)
+    added -= denials(added)
+    return added - content(one.question) or added
 
 
-def _numbers(text: str) -> set[str]:
-    return {word for word in _WORD.findall(text) if any(c.isdigit() for c in word)}
+def _replaces_a_fact(one: _Correction) -> bool:
+    """Whether the correction says something else, and not only in other words."""
+    answer, wanted = content(one.answer), content(one.wanted)
+    added, dropped = wanted - answer, answer - wanted
+    few = max(len(added), len(dropped)) <= _FEW and bool(answer & wanted)
+    return few or not dropped or bool(decisive(added | dropped))
 
 
-def _news(one: _Correction | None) -> set[str]:
-    """What the correction says, and neither the answer nor the question did."""
-    if one is None:
-        return set()
-    return _informative(one.wanted) - _informative(one.answer) - _informative(one.question)
-
-
-def _says(text: str, words: set[str]) -> bool:
-    return bool(words) and len(words & _informative(text)) >= _HELD * len(words)
-
-
-def _alike(one: str, other: str) -> bool:
-    """Whether one says what the other says, wholly or in other words."""
-    first, second = _informative(one), _informative(other)
-    if not first or not second:
-        return first == second
-    shared = len(first & second)
-    return (
-        2 * shared >= _SAME_WORDS * (len(first) + len(second))
-        or shared >= 0.8 * min(len(first), len(second))
-    )  # fmt: skip
-
-
-def _shape(text: str) -> tuple[bool, ...]:
-    """Which forms a text has: JSON, a code block, a table, a list, headings."""
-    try:
-        is_json = isinstance(json.loads(text), dict | list)
-    except ValueError:
-        is_json = False
-    return (
-        is_json,
-        "```" in text,
-        bool(re.search(r"^\s*\|.*\|\s*$", text, re.MULTILINE)),
-        bool(re.search(r"^\s*(?:[-*•]|\d+[.)])\s", text, re.MULTILINE)),
-        bool(re.search(r"^#{1,6}\s", text, re.MULTILINE)),
-    )
+def _says(text: str, fact: frozenset[str], statement: frozenset[str]) -> bool:
+    words = content(text)
+    return bool(fact) and all(len(part & words) >= _HELD * len(part) for part in (fact, statement))

@@ -131,8 +131,8 @@ def report(row: dict[str, Any]) -> str:
         ]
     lines += [
         "",
-        "retrieval_recall is search's part; the other measures are the model's, given what it was "
-        "shown.",
+        "retrieval_recall and context_recall are search's part; the other measures are the "
+        "model's, given what it was shown.",
     ]
     return "\n".join(lines) + "\n"
 

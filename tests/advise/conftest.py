@@ -111,12 +111,14 @@ class Installation:
         correct: Sequence[float],
         tuned: bool = False,
         recall: float = 1.0,
+        context: float | None = None,
         *,
         model: str = "model",
         stage: str = "serving",
         golden: str = "faq",
     ) -> None:
-        """An examination in which the answer to each question was so far correct.
+        """An examination in which the answer to each question was so far correct; search showed
+        so much of the expected documents, and of each expected answer where there was one.
 
         With `tuned`, of what was trained upon the model, which is at that stage.
         """
@@ -156,6 +158,8 @@ class Installation:
                 [row[0], f"q{number}", set_id],
             )
             scores = {"correct": value, "retrieval_recall": recall}
+            if context is not None:
+                scores["context_recall"] = context
             self.connection.execute(
                 "insert into answer_scores (answer_evaluation_id, item, measure, value)"
                 " select %s, %s, key, value::float8 from jsonb_each_text(%s)",

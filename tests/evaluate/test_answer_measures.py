@@ -214,3 +214,15 @@ def test_sentences_hold_every_word(parts: list[str]) -> None:
 
 def test_a_measure_that_does_not_apply_has_no_score() -> None:
     assert set(measured({"sources": ["a.md"]}, answer("x"))) == {"refusal"}
+
+
+def test_what_was_shown_is_told_by_the_expected_answer_and_not_by_its_document_alone() -> None:
+    asked = {"sources": ["a.md"], "expected_answer": "It lasts 24 months."}
+    near = measured(asked, answer("No idea.", shown("A warranty is a promise.")))
+    assert (near["retrieval_recall"], near["context_recall"]) == (1, 0)
+    there = measured(asked, answer("No idea.", shown("A promise.", "Now it lasts 24 months.")))
+    assert there["context_recall"] == 1
+    assert measured(asked, answer("No idea.", strategy="rag"))["context_recall"] == 0
+    for silent in ({**asked, "expected_answer": "Yes."}, {"sources": ["a.md"]}):
+        assert "context_recall" not in measured(silent, answer("x", shown("A promise.")))
+    assert "context_recall" not in measured(asked, answer("x", shown("y"), strategy="oracle"))

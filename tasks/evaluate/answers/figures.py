@@ -23,6 +23,7 @@ MEASURES = (
     "grounded",
     "refusal",
     "retrieval_recall",
+    "context_recall",
     "nll",
 )
 """In the order in which reports show them."""

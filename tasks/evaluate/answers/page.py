@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tasks.evaluate.answers.figures import Figure
 from tasks.evaluate.answers.report import Item, Report
 
-RETRIEVAL = ("retrieval_recall",)
+RETRIEVAL = ("retrieval_recall", "context_recall")
 """The measures that search answers for; the others are the model's."""
 
 _SHOWN = 30

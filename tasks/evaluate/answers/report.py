@@ -17,14 +17,15 @@ from tasks.evaluate.answers.figures import Difference, Figure, differences, figu
 from tasks.evaluate.answers.judge import preference
 from tasks.evaluate.measures import interval
 
-Half = Literal["retrieval", "generation"]
+Half = Literal["retrieval", "generation", "unclear"]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One question of an examination: the answer, and by measure its score with what was missing.
 
-    `reason` says why there is no answer, or why it was cut.
+    `reason` says why there is no answer, or why it was cut; `half` which half failed, as
+    openbook.failed_half has it, None where none did.
     """
 
     question: str
@@ -34,6 +35,7 @@ class Item:
     scores: Mapping[str, tuple[float, str | None]]
     retrieval_ms: int | None
     generation_ms: int | None
+    half: Half | None
 
     @property
     def correct(self) -> bool | None:
@@ -45,13 +47,6 @@ class Item:
         """Whether an expected document was among the passages; None: nothing was to be found."""
         found = self.scores.get("retrieval_recall")
         return None if found is None else found[0] > 0
-
-    @property
-    def half(self) -> Half | None:
-        """Which half failed: search, when no expected document was shown, else the model."""
-        if self.correct is not False:
-            return None
-        return "retrieval" if self.was_shown is False else "generation"
 
     @property
     def missing(self) -> str:
@@ -124,12 +119,14 @@ class Report:
             return "No answer failed a check."
         if all(item.was_shown is None for item in self.items):
             return f"Mend generation: {_failures(lost['generation'])}; search was not asked."
-        if not lost["retrieval"]:
-            return f"Mend generation: {_failures(lost['generation'])} with all that search owed it."
         said = (
-            f"search did not show the document for {_failures(lost['retrieval'])}, "
+            f"search did not show the answer for {_failures(lost['retrieval'])}, "
             f"the model had it for {_failures(lost['generation'])}"
         )
+        if lost["unclear"]:
+            said += f", no expected answer tells for {_failures(lost['unclear'])}"
+        if lost["retrieval"] == lost["generation"] == 0:
+            return f"Write expected answers first: {said}."
         half = "retrieval" if lost["retrieval"] >= lost["generation"] else "generation"
         return f"Mend {half} first: {said}."
 
@@ -225,8 +222,9 @@ def _items(connection: Connection, evaluation: int) -> list[Item]:
             {measure: (value, detail) for measure, (value, detail) in scores.items()},
             retrieval_ms,
             generation_ms,
+            half,
         )
-        for question, answer, reason, expected, retrieval_ms, generation_ms, scores in rows
+        for question, answer, reason, expected, retrieval_ms, generation_ms, scores, half in rows
     ]
 
 

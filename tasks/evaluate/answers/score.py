@@ -14,12 +14,14 @@ from tasks.evaluate.answers.citations import (
 from tasks.evaluate.answers.grounded import grounded
 from tasks.evaluate.answers.overlap import exact_match, token_f1
 from tasks.evaluate.answers.refusal import declines
-from tasks.evaluate.answers.text import without_citations
+from tasks.evaluate.answers.text import without_citations, words
 from tasks.evaluate.exam import Question
 from tasks.records import Answer
 
 RETRIEVED = frozenset({"rag", "long-context"})
 """Strategies whose passages somebody had to find: retrieval is measured under these alone."""
+
+_YES_OR_NO = {"yes", "no", "true", "false", "ja", "nein", "oui", "non", "sí", "sì"}
 
 
 class Score(NamedTuple):
@@ -36,8 +38,10 @@ def scores(question: Question, answer: Answer) -> list[Score]:
     `correct`: every check holds. `format`: those on form do (a regular expression, bare JSON of a
     schema, a citation). `schema`: its JSON is valid, bare or in a fence. `exact` and `token_f1`:
     against the expected answer. `citation_precision`, `citation_recall`, `retrieval_recall`:
-    against the expected documents. `grounded`: what it cites, or was shown where it cites nothing,
-    supports what it says. `refusal`: it refuses where it must, and nowhere else.
+    against the expected documents. `context_recall`: the share of the expected answer's sentences
+    that a passage among those shown supports, by words, as `grounded` has it; a bare yes or no
+    stands in no passage. `grounded`: what it cites, or was shown where it cites nothing, supports
+    what it says. `refusal`: it refuses where it must, and nowhere else.
     """
     return [*_checked(question, answer), *_compared(question, answer), *_founded(question, answer)]
 
@@ -75,6 +79,10 @@ def _founded(question: Question, answer: Answer) -> Iterator[Score]:
         found = retrieval_recall(answer, question.sources)
         if found is not None:
             yield Score("retrieval_recall", found, _missed(question, answer))
+        expected = question.expected_answer or ""
+        if not question.must_be_refused and set(words(expected)) - _YES_OR_NO:
+            shown = [hit.text for hit in answer.passages]
+            yield Score("context_recall", grounded(expected, shown))
     for measure, value in (
         ("citation_precision", citation_precision(answer, question.sources)),
         ("citation_recall", citation_recall(answer, question.sources)),
