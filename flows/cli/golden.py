@@ -62,9 +62,10 @@ def import_file(
     """
     from tasks.database import connect
     from tasks.evaluate.golden.read import read_questions
-    from tasks.evaluate.golden.store import store_golden
+    from tasks.evaluate.golden.store import store_golden, unknown_sources
 
     reading = read_questions(file)
+    unknown: list[str] = []
     if reading.questions:
         with closing(connect(current(), autocommit=True)) as connection:
             store_golden(
@@ -75,16 +76,28 @@ def import_file(
                 purpose=purpose,
                 only=replace and not reading.rejected,
             )
+            unknown = unknown_sources(connection, name)
+    stored = len(reading.questions)
     if as_json:
         rejected = [
             {"reason": one.message, "remedy": one.remedy or None} for one in reading.rejected
         ]
-        print_json({"set": name, "questions": len(reading.questions), "rejected": rejected})
+        print_json(
+            {"set": name, "questions": stored, "unknown_sources": unknown, "rejected": rejected}
+        )
     else:
-        click.echo(f"{len(reading.questions):,} questions are in {name}")
+        click.echo(f"{stored:,} of {stored + len(reading.rejected):,} questions stored in {name}")
+        _tell_unknown(unknown)
     _tell_rejected(reading.rejected)
     if reading.rejected:
         click.get_current_context().exit(FAILED)
+
+
+def _tell_unknown(paths: Sequence[str]) -> None:
+    for path in paths[:_SHOWN]:
+        click.echo(f"no document is {path}: until one is, no search can find it", err=True)
+    if len(paths) > _SHOWN:
+        click.echo(f"… and {len(paths) - _SHOWN:,} more such documents", err=True)
 
 
 def _tell_rejected(rejected: Sequence[OpenbookError]) -> None:
@@ -126,7 +139,7 @@ def add(
     """Put one QUESTION into a golden set; --source, --check and --tag may be repeated."""
     from tasks.database import connect
     from tasks.evaluate.golden.question import as_row, read_question
-    from tasks.evaluate.golden.store import store_golden
+    from tasks.evaluate.golden.store import store_golden, unknown_sources
 
     given = read_question(
         {
@@ -139,10 +152,12 @@ def add(
     )
     with closing(connect(current(), autocommit=True)) as connection:
         store_golden(connection, name, [given], collection=collection, purpose=purpose)
+        unknown = [path for path in unknown_sources(connection, name) if path in given.sources]
     if as_json:
-        print_json({"set": name, **as_row(given)})
+        print_json({"set": name, **as_row(given), "unknown_sources": unknown})
     else:
         click.echo(f"{given.text!r} is in {name}")
+        _tell_unknown(unknown)
 
 
 def _check(text: str) -> Any:

@@ -233,6 +233,20 @@ def test_search_goes_on_from_a_hit(book: Book) -> None:
     assert openbook("why", "tide", "999999").exit_code == 1
 
 
+def test_a_question_about_a_document_that_is_not_there_is_named(book: Book, tmp_path: Path) -> None:
+    book.write("tides.md", "The spring tide follows the new moon.\n")
+    book.ingest()
+    file = tmp_path / "golden.yaml"
+    file.write_text(
+        "- {question: When?, sources: [tides.md]}\n- {question: Why?, sources: [tide.md]}\n"
+    )
+    into = ("--set", "sea", "--collection", "default")
+    assert as_json("golden", "import", str(file), *into)["unknown_sources"] == ["tide.md"]
+    result = openbook("golden", "add", "Who?", "--source", "tidse.md", *into)
+    assert "no document is tidse.md" in result.output
+    assert "tide.md" not in result.output
+
+
 def test_a_file_without_a_usable_question_makes_no_golden_set(book: Book, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("no JSON\n" * 30)

@@ -51,6 +51,11 @@ def store_golden(
         )
 
 
+def unknown_sources(connection: Connection, name: str) -> list[str]:
+    """Paths of documents that the set's questions name and that its collection does not have."""
+    return [path for (path,) in connection.execute(query("golden_unknown"), {"name": name})]
+
+
 def lost_questions(connection: Connection, source_id: int) -> dict[str, int]:
     """How many questions of each golden set about the source's collection lost their documents."""
     return dict(connection.execute(query("golden_lost"), {"source": source_id}).fetchall())
