@@ -23,7 +23,7 @@ from tasks.datasets.tokens import counter
 from tasks.datasets.validate import faults
 from tasks.datasets.words import Words, languages, words
 
-EXAMPLE_VERSION = 2
+EXAMPLE_VERSION = 3
 """Raised whenever the same conversation would become another example."""
 
 
@@ -133,30 +133,42 @@ def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
 
 
 def _redacted(body: Body, classes: Sequence[str]) -> tuple[Body, Counter[str]]:
-    """The example with what people, models and tools say in it redacted."""
+    """The example with what is said in it, and what tools say of themselves, redacted."""
     places: list[tuple[dict[str, Any], str]] = []
-    copy = _copied(body, places)
+    copy = _copied(body, classes, places)
     said, counts = redact_values([holder[key] for holder, key in places], classes)
     for (holder, key), value in zip(places, said, strict=True):
         holder[key] = value
     return copy, counts
 
 
-def _copied(body: Body, places: list[tuple[dict[str, Any], str]]) -> Body:
+def _copied(body: Body, classes: Sequence[str], places: list[tuple[dict[str, Any], str]]) -> Body:
     """A copy that may be changed where somebody says something: the `places` as holder and key."""
     copy: Body = dict(body)
     for key in ("messages", "preferred_output", "non_preferred_output"):
         if key in copy:
-            copy[key] = [_copied_message(one, places) for one in copy[key]]
+            copy[key] = [_copied_message(one, classes, places) for one in copy[key]]
     if "input" in copy:
-        copy["input"] = _copied(copy["input"], places)
+        copy["input"] = _copied(copy["input"], classes, places)
+    if "tools" in copy:
+        copy["tools"] = [{**tool} for tool in copy["tools"]]
+        for tool in copy["tools"]:
+            if isinstance(tool.get("function"), dict):
+                tool["function"] = {**tool["function"]}
+                places += [
+                    (tool["function"], key)
+                    for key in ("description", "parameters")
+                    if key in tool["function"]
+                ]
     return copy
 
 
 def _copied_message(
-    message: Mapping[str, Any], places: list[tuple[dict[str, Any], str]]
+    message: Mapping[str, Any], classes: Sequence[str], places: list[tuple[dict[str, Any], str]]
 ) -> dict[str, Any]:
     copy = dict(message)
+    if "name" in classes and copy["role"] in ("user", "assistant"):
+        copy.pop("name", None)  # of who speaks, where a tool's is what it is called
     places.append((copy, "content"))
     if copy.get("tool_calls"):
         copy["tool_calls"] = [{**call} for call in copy["tool_calls"]]

@@ -21,6 +21,9 @@ from tasks.datasets.identifiers import (
 
 Spans = Iterator[tuple[int, int]]
 
+WALL = "\0\0"
+"""What stands before it says nothing of a number behind it."""
+
 _SECRET_MARKS = (
     "sk-", "sk_", "pk-", "pk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
     "glpat-", "npm_", "hf_", "xox", "AKIA", "ASIA", "AIza", "SG.", "pypi-", "eyJ", "PRIVATE KEY",
@@ -37,15 +40,36 @@ _SECRET = re.compile(
 _CREDENTIAL_WORDS = (
     "password", "passwort", "kennwort", "passwd", "pwd", "passcode", "mot de passe", "contraseña",
     "clave", "parola d'ordine", "api key", "api_key", "api-key", "apikey", "secret", "token",
-    "bearer",
+    "bearer", "passphrase", "access_key", "accesskey", "private_key", "privatekey",
 )  # fmt: skip
 _CREDENTIAL = re.compile(
     rf"(?<!\w)(?:{'|'.join(_CREDENTIAL_WORDS)})"
     r"(?:\s{0,3}(?::|=|is:?|ist:?|est:?|es:?|è:?)\s{1,3}|\s{0,3}[:=]\s{0,3}|(?<=bearer)\s{1,3})"
-    r"[\"'`]?([^\s\"'`,;]{6,200})",
+    r"[\"'`]?([^\s\"'`,;\0]{6,200})",
     re.IGNORECASE,
 )
-_URL_LOGIN = re.compile(r"(?<=://)[^\s/:@]{1,64}:[^\s/@]{1,128}(?=@)")
+_CREDENTIALS = (
+    r"password|passwort|kennwort|passwd|pwd|passcode|passphrase|mot de passe|contraseña"
+    r"|(?:api|access|private|secret)[ _-]?key|secret|token|bearer"
+)
+_QUOTED_CREDENTIAL = re.compile(  # {"access_token": "…"}, also within a string of JSON
+    rf"(?:{_CREDENTIALS})\\{{0,3}}[\"']\s{{0,3}}[:=]\s{{0,3}}\\{{0,3}}[\"']"
+    r"(?:bearer )?([^\s\"'\\\0]{4,400})(?=\\{0,3}[\"']|\0|\Z)",
+    re.IGNORECASE,
+)
+_NAMING_KEY = (
+    "(?:full|first|last|given|family|sur|customer|contact|person|holder)[ _-]?name|surname"
+    "|vorname|nachname|prénom|prenom|apellidos?|cognome"
+)
+TELLING_KEY = re.compile(
+    rf"(?:{_CREDENTIALS})$|(?:{_NAMING_KEY})$"
+    r"|(?<![a-z])(?:tel|phone|telephone|telefon|teléfono|telefono|téléphone|mobile|mobil|móvil|handy"
+    r"|cell|cellulare|fax|sms|whatsapp|bsn|burgerservicenummer|sofi|national)s?(?![a-z])"
+    r"|(?<=[a-z])(?-i:Phone|Mobile|Fax)",
+    re.IGNORECASE,
+)
+"""Finds keys of JSON that say what their value is."""
+_URL_LOGIN = re.compile(r"(?<=://)[^\s/:@\0]{1,64}:[^\s/@\0]{1,128}(?=@)")
 _EMAIL_AT = re.compile(r"@| ?[\[(](?:at|arroba|chiocciola)[\])] ?")
 _EMAIL_BEFORE = re.compile(r"[\w.+%-]{1,64}$")
 _EMAIL_AFTER = re.compile(
@@ -126,6 +150,11 @@ _ADDRESSED = re.compile(
     rf"onsieur|adame|eñora?|ignora?|ear)(?<=Mr|Mx|Dr|Sr|rs|Ms|of|ra|me|le|ig|tt|rr|rn|au|ur|or|ar|.\.)"
     rf"{_FULL_NAME}"
 )
+_LABELLED = re.compile(  # Full name: Ana García · {"first_name": "Ana"}
+    rf"(?<![^\W_])(?i:{_NAMING_KEY})\\{{0,3}}[\"']?\s{{0,3}}[:=] {{0,3}}\\{{0,3}}[\"']?"
+    + _FULL_NAME.removeprefix(" {1,2}")
+)
+_LABELS = ("name", "nom", "apellido")
 _NOT_A_NAME = frozenset((
     "sir", "madam", "team", "customer", "support", "all", "colleagues", "friends", "sirs",
     "herren", "damen", "the", "a", "an", "not", "there", "your", "our", "my", "it", "what", "how",
@@ -139,6 +168,7 @@ def _secrets(text: str) -> Spans:
     lower = text.lower()
     if any(word in lower for word in _CREDENTIAL_WORDS):
         yield from (match.span(1) for match in _CREDENTIAL.finditer(text) if _mixed(match[1]))
+        yield from (match.span(1) for match in _QUOTED_CREDENTIAL.finditer(text))
     if "://" in text:
         yield from (match.span() for match in _URL_LOGIN.finditer(text))
 
@@ -186,8 +216,14 @@ def _national_ids(text: str) -> Spans:
                 yield start, match.end()
     pattern, holds = NAMED_IDS
     for match in pattern.finditer(text):
-        if _NAMED_ID.search(text, max(0, match.start() - 40), match.start()) and holds(match[0]):
+        if _NAMED_ID.search(text, _context(text, match.start()), match.start()) and holds(match[0]):
             yield match.span()
+
+
+def _context(text: str, at: int) -> int:
+    """Where what may say of which kind a number is begins before it."""
+    wall = text.rfind(WALL, max(0, at - 40), at)
+    return max(0, at - 40) if wall < 0 else wall
 
 
 def _addresses_of_machines(text: str) -> Spans:
@@ -207,7 +243,7 @@ def _phones(text: str) -> Spans:
     for match in _PHONE.finditer(text):
         number = match[0]
         digits = sum(map(str.isdigit, number))
-        before = text[max(0, match.start() - 40) : match.start()]
+        before = text[_context(text, match.start()) : match.start()]
         groups = re.split(r"\D+", number.strip("()+"))
         international = number.startswith(("+", "00")) and digits >= 8
         written = len(groups) >= 2 and (
@@ -225,6 +261,8 @@ def _names(text: str) -> Spans:
     known = set()
     lower = text.lower()
     patterns = [_ADDRESSED]
+    if any(mark in lower for mark in _LABELS) and (":" in text or "=" in text):
+        patterns.append(_LABELLED)
     if any(phrase in lower for phrase in _INTRODUCTIONS):
         patterns.append(_INTRODUCED)
     for pattern in patterns:

@@ -8,12 +8,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tasks.datasets.patterns import CLASSES
+from tasks.datasets.patterns import CLASSES, TELLING_KEY, WALL
 from tasks.datasets.spec import REDACTIONS
 
 _END = "\0"
 """Stands between texts: Postgres stores none, and no pattern takes it for white space."""
 _CLEAN = re.compile(r"[^\W_]+")
+_APART = WALL.removeprefix(_END)
+"""Stands before what does not continue the text before it."""
+_Leaf = tuple[str, str, Any]
+"""A text of a JSON value, or a long number as text; what is read before it; what it was."""
+_SHORT = 999_999
+"""Numbers up to this identify nobody."""
 
 
 def find(text: str, classes: Sequence[str] = REDACTIONS) -> list[tuple[int, int, str]]:
@@ -44,73 +50,101 @@ def redact(
     Numbers count the distinct values of a class in order of appearance over all the texts; case,
     spaces and punctuation do not make a value another.
     """
-    joined = _END.join(texts)
-    spans = find(joined, classes)
-    if not spans:
+    return _redact(texts, [""] * len(texts), classes)
+
+
+def _redact(
+    texts: Sequence[str], before: Sequence[str], classes: Sequence[str]
+) -> tuple[list[str], Counter[str]]:
+    """`redact`, each text read with what stands before it, of which nothing is replaced."""
+    joined = _END.join([one + text for one, text in zip(before, texts, strict=True)])
+    found = find(joined, classes)
+    if not found:
         return list(texts), Counter()
+    spans = iter(found)
+    span = next(spans, None)
     numbers: dict[tuple[str, str], int] = {}
+    distinct: Counter[str] = Counter()
     counts: Counter[str] = Counter()
-    parts, at = [], 0
-    for start, end, name in spans:
-        value = (name, "".join(_CLEAN.findall(joined[start:end].casefold())))
-        if value not in numbers:
-            counts[name] += 1
-            numbers[value] = counts[name]
-        parts += [joined[at:start], f"[{name.upper()}_{numbers[value]}]"]
-        at = end
-    parts.append(joined[at:])
-    return "".join(parts).split(_END), Counter(name for _, _, name in spans)
+    redacted, start = [], 0
+    for text, context in zip(texts, before, strict=True):
+        start += len(context)
+        end, at = start + len(text), start
+        parts = []
+        while span is not None and span[0] < end:
+            if span[1] > start:
+                value = (span[2], "".join(_CLEAN.findall(joined[span[0] : span[1]].casefold())))
+                if value not in numbers:
+                    distinct[span[2]] += 1
+                    numbers[value] = distinct[span[2]]
+                counts[span[2]] += 1
+                parts += [joined[at : max(at, span[0])], f"[{span[2].upper()}_{numbers[value]}]"]
+                at = min(span[1], end)
+            if span[1] > end:
+                break  # what is left of it may stand in the next text
+            span = next(spans, None)
+        redacted.append("".join([*parts, joined[at:end]]) if parts else text)
+        start = end + len(_END)
+    return redacted, counts
 
 
 def redact_values(values: Sequence[Any], classes: Sequence[str]) -> tuple[list[Any], Counter[str]]:
-    """JSON values whose texts are redacted together: object keys stay as they are.
+    """JSON values whose texts and keys are redacted together.
 
-    A text that is JSON itself, as tool calls' arguments are, stays JSON: its leaves are redacted,
-    and a number that is personal data becomes a text.
+    What a key says of its value is read with it, as in {"password": "…"}. A text that is JSON
+    itself, as tool calls' arguments are, stays JSON: its keys and leaves are redacted, and a number
+    that is personal data becomes a text.
     """
-    leaves: list[tuple[str, Any]] = []
+    leaves: list[_Leaf] = []
+    keys: dict[str, str] = {}
     for value in values:
-        _collect(value, leaves)
-    texts, counts = redact([text for text, _ in leaves], classes)
+        _collect(value, "", leaves, keys)
+    texts, counts = _redact(
+        [*(text for text, _, _ in leaves), *keys],
+        [*(before for _, before, _ in leaves), *[_APART] * len(keys)],
+        classes,
+    )
     if not counts:
         return list(values), counts
-    replaced = iter(zip(texts, leaves, strict=True))
-    return [_with_leaves(value, replaced) for value in values], counts
+    keys = dict(zip(keys, texts[len(leaves) :], strict=True))
+    replaced = iter(zip(texts[: len(leaves)], leaves, strict=True))
+    return [_with_leaves(value, replaced, keys) for value in values], counts
 
 
-def _collect(value: Any, leaves: list[tuple[str, Any]]) -> None:
-    """Add each text of a JSON value, and each long number as text, with what it was."""
+def _collect(value: Any, before: str, leaves: list[_Leaf], keys: dict[str, str]) -> None:
     if isinstance(value, str):
         inner = _as_json(value)
         if inner is None:
-            leaves.append((value, value))
+            leaves.append((value, before, value))
         else:
-            _collect(inner, leaves)
+            _collect(inner, before or _APART, leaves, keys)
     elif isinstance(value, int):
-        if abs(value) > 999_999:
-            leaves.append((str(value), value))
+        if abs(value) > _SHORT:
+            leaves.append((str(value), before, value))
     elif isinstance(value, Mapping):
-        for one in value.values():
-            _collect(one, leaves)
+        for key, one in value.items():
+            keys[key] = key
+            said = f'"{key}": "' if TELLING_KEY.search(key) else ""
+            _collect(one, _APART + said, leaves, keys)
     elif isinstance(value, list):
         for one in value:
-            _collect(one, leaves)
+            _collect(one, before or _APART, leaves, keys)
 
 
-def _with_leaves(value: Any, leaves: Iterator[tuple[str, tuple[str, Any]]]) -> Any:
+def _with_leaves(value: Any, leaves: Iterator[tuple[str, _Leaf]], keys: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         inner = _as_json(value)
         if inner is None:
             return next(leaves)[0]
-        redacted = _with_leaves(inner, leaves)
+        redacted = _with_leaves(inner, leaves, keys)
         return value if redacted == inner else json.dumps(redacted, ensure_ascii=False)
-    if isinstance(value, int) and abs(value) > 999_999:
-        text, (before, number) = next(leaves)
+    if isinstance(value, int) and abs(value) > _SHORT:
+        text, (before, _, number) = next(leaves)
         return number if text == before else text
     if isinstance(value, Mapping):
-        return {key: _with_leaves(one, leaves) for key, one in value.items()}
+        return {keys[key]: _with_leaves(one, leaves, keys) for key, one in value.items()}
     if isinstance(value, list):
-        return [_with_leaves(one, leaves) for one in value]
+        return [_with_leaves(one, leaves, keys) for one in value]
     return value
 
 

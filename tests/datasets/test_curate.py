@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -177,6 +178,27 @@ def test_personal_data_does_not_reach_an_example(log: Log) -> None:
         "I am at [EMAIL_1], card [CARD_1].",
         "Thank you, [EMAIL_1].",
     ]
+
+
+def test_personal_data_does_not_reach_an_example_by_names_keys_and_tools(log: Log) -> None:
+    asked = json.dumps({"anna@example.com": {"password": "hunter2horse"}})
+    call = {"id": "c", "type": "function", "function": {"name": "find", "arguments": asked}}
+    log.say(
+        {"role": "user", "name": "Anna_Schmidt", "content": "My name is Anna Schmidt."},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": asked},
+        {"role": "assistant", "name": "Ingrid", "content": "Done."},
+    )
+    log.curate(ALL)
+    (body,) = log.bodies()
+    replaced = json.dumps({"[EMAIL_1]": {"password": "[SECRET_1]"}})
+    assert body["messages"][0] == {"role": "user", "content": "My name is [NAME_1]."}
+    assert body["messages"][1]["tool_calls"][0]["function"]["arguments"] == replaced
+    assert body["messages"][2]["content"] == replaced
+    assert "name" not in body["messages"][3]
+    assert body["tools"][0]["function"]["parameters"]["properties"] == {"[EMAIL_1]": {}}
+    log.curate(ALL + "redact: [card]\n")
+    assert log.bodies()[0]["messages"][0]["name"] == "Anna_Schmidt"
 
 
 def test_a_conversation_about_a_picture_is_left_out(log: Log) -> None:

@@ -72,6 +72,48 @@ def test_tool_calls_stay_json_and_numbers_in_them_are_seen() -> None:
     assert redact_values(['{"a":  1}'], REDACTIONS)[0] == ['{"a":  1}']
 
 
+@pytest.mark.parametrize(
+    ("value", "redacted"),
+    [
+        ('{"password":"hunter2horse"}', '{"password": "[SECRET_1]"}'),
+        ('{"api_key": "9f8e7d6c"}', '{"api_key": "[SECRET_1]"}'),
+        ('{"accessToken": "abcdefgh"}', '{"accessToken": "[SECRET_1]"}'),
+        ('{"tel": "08912345678"}', '{"tel": "[PHONE_1]"}'),
+        ('{"phones": [8912345678]}', '{"phones": ["[PHONE_1]"]}'),
+        ('{"homePhone": "8912345678"}', '{"homePhone": "[PHONE_1]"}'),
+        ('{"bsn": "111222333"}', '{"bsn": "[NATIONAL_ID_1]"}'),
+        ('{"first_name": "Ingrid", "x": "for Ingrid"}',
+         '{"first_name": "[NAME_1]", "x": "for [NAME_1]"}'),
+        ('{"anna@example.com": {"to": "ANNA@example.com"}}',
+         '{"[EMAIL_1]": {"to": "[EMAIL_1]"}}'),
+        ('I sent {"password":"hunter2horse"}.', 'I sent {"password":"[SECRET_1]"}.'),
+        (r'It said "{\"token\": \"abcdefgh\"}".', r'It said "{\"token\": \"[SECRET_1]\"}".'),
+        ("Full name: Ana García", "Full name: [NAME_1]"),
+    ],
+)  # fmt: skip
+def test_what_a_key_says_of_its_value_is_read_with_it_and_keys_are_read_too(
+    value: str, redacted: str
+) -> None:
+    assert redact_values([value], REDACTIONS)[0] == [redacted]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"order_number":"12345678","tel":null,"seen":12345678}',
+        '{"password":"must have eight characters"}',
+        '{"properties":{"password":{"type":"string"}},"required":["password","token"]}',
+        '{"name":"Pump","max_tokens":12345678,"keyword":"storage"}',
+    ],
+)
+def test_json_without_personal_data_stays_as_it_is(value: str) -> None:
+    assert redact_values([value], REDACTIONS) == ([value], {})
+
+
+def test_a_secret_ends_with_its_text() -> None:
+    assert redact(["password: hunter2horse", "Thanks."])[0] == ["password: [SECRET_1]", "Thanks."]
+
+
 def test_what_is_redacted_twice_does_not_change() -> None:
     texts = [sentence for _, _, sentence in planted()]
     once, _ = redact(texts)
