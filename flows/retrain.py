@@ -34,6 +34,7 @@ from tasks.training.cycles import (
     Refused,
     Waiting,
     begin_cycle,
+    bind,
     cycle_of,
     finish,
     open_cycle,
@@ -71,8 +72,8 @@ def retrain(
 
     Args:
         spec: The path of the retraining spec's file.
-        backend: In place of the spec's: local, or openai.
-        base: In place of the spec's: the model to start from.
+        backend: In place of the spec's: local, or openai. A cycle under way keeps its own.
+        base: In place of the spec's: the model to start from. A cycle under way keeps its own.
         max_usd: In place of the spec's: the most that the training may cost.
         approve: In place of the spec's: whether a person is asked before a promotion.
         if_due: Begin only when the policy says so; the report says why or why not.
@@ -103,6 +104,12 @@ def retrain(
                 f"Cycle {cycle.id} of {cycle.spec_path} is under way, at {cycle.step}",
                 f"Let it end: openbook retrain {cycle.spec_path}, with --abandon to give it up.",
             )
+        if (base or cycle.base, backend or cycle.backend) != (cycle.base, cycle.backend):
+            raise Fatal(
+                f"Cycle {cycle.id}, at {cycle.step}, trains {cycle.base} by {cycle.backend}",
+                f"Let it end, or give it up first: openbook retrain {cycle.spec_path} --abandon.",
+            )
+        cycle = bind(connection, cycle, approve=approve, max_usd=max_usd)
         return _carry_on(connection, cycle, time.monotonic() + wait_seconds, approve_within)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, LiteralString
 
@@ -78,6 +78,24 @@ def cycle_of(connection: Connection, id: int) -> Cycle:
     found = _one(connection, "id = %s", id)
     assert found is not None
     return found
+
+
+def bind(
+    connection: Connection, cycle: Cycle, *, approve: bool | None, max_usd: float | None
+) -> Cycle:
+    """Hold the cycle from its next step on to what was asked for since; None changes nothing."""
+    wanted = cycle.wanted
+    now = replace(
+        wanted,
+        approve=wanted.approve if approve is None else approve,
+        policy=wanted.policy if max_usd is None else replace(wanted.policy, max_usd=max_usd),
+    )
+    if now == wanted:
+        return cycle
+    bound = now.policy.max_usd
+    most = "" if bound is None else f", for at most ${bound:,.2f}"
+    says = f"{'with' if now.approve else 'without'} a person's approval{most}, from now on"
+    return _change(connection, cycle, {"settings": Jsonb(now.as_json())}, says)
 
 
 def advance(
