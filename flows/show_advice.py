@@ -30,6 +30,8 @@ def advice(values: dict[str, Any]) -> None:
     )
     if values["overruled"]:
         console.print(f"  {values['overruled']}", markup=False)
+    if values["unassigned"]["says"]:
+        console.print(f"  {values['unassigned']['says']}", markup=False)
     _criteria([one for one in values["criteria"] if one["figure"]["value"] is not None])
     for one in values["failures"]:
         mended = ", ".join(one["mended_by"]) or "?"

@@ -2,7 +2,7 @@
 
 create or replace function openbook.answers_about(collection text, task text)
 returns table (conversation_id bigint, ordinal integer, assigned boolean, counts boolean)
-language sql stable
+language sql stable rows 100000
 set search_path = openbook, pg_temp
 as $$
     with shown as (

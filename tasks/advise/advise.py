@@ -82,6 +82,7 @@ class Advice:
             "unassigned": {
                 "answers": self.evidence.unassigned,
                 "count": self.evidence.unassigned_count,
+                "says": self.evidence.of_nowhere,
             },
             "experiments": {
                 "golden_set": experiments.golden_set,

@@ -69,6 +69,16 @@ class Evidence:
         found = self.documents or self.failures or self.experiments.correct or examples
         return not found and answers is None
 
+    @property
+    def of_nowhere(self) -> str | None:
+        """How many answers nobody can assign, and whether they count; None: there are none."""
+        if not self.unassigned:
+            return None
+        why = "count, since no other has documents"
+        if not self.unassigned_count:
+            why = "do not count, since there are other collections"
+        return f"{self.unassigned:,} answers are of no known collection: they {why}"
+
 
 def gather(
     connection: Connection,

@@ -90,6 +90,8 @@ def _verdict(advice: Advice) -> list[str]:
     ]
     if decision.overruled:
         lines += ["", f"The criteria alone say {decision.tree}; {decision.overruled}."]
+    if advice.evidence.of_nowhere:
+        lines += ["", f"{advice.evidence.of_nowhere}."]
     lines += ["", "Next:", ""]
     lines += [
         f"{place}. {one.do}: `{one.command}` (${one.usd:,.2f}, {one.hours:g} h). {one.why}."
