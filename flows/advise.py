@@ -13,7 +13,7 @@ from psycopg import Connection
 from flows.examine import ask_all, need_all
 from tasks.advise.advise import Advice
 from tasks.advise.advise import advise as advise_on
-from tasks.advise.assumptions import read_given
+from tasks.advise.assumptions import read_given, room
 from tasks.advise.evidence import gather, unclear
 from tasks.advise.judge import KindJudge
 from tasks.advise.page import markdown
@@ -47,7 +47,7 @@ def advise(
             people rejected without saying why; each is asked about once.
     """
     if experiment:
-        run_experiments(experiment, task, collection)
+        run_experiments(experiment, task, collection, assume or [])
     if judge:
         ask_judge(task, collection)
     advice = advice_on(task, collection, assume or [], experiment or None)
@@ -60,7 +60,7 @@ def advise(
 
 
 @task(name="experiments", task_run_name="experiments {golden}")
-def run_experiments(golden: str, models_of: str, collection: str) -> list[int]:
+def run_experiments(golden: str, models_of: str, collection: str, assume: list[str]) -> list[int]:
     """Examine a model, and what was trained upon it, under every strategy; the examinations.
 
     Raises Rejected, before anything is asked, for questions about another collection or for another
@@ -78,7 +78,7 @@ def run_experiments(golden: str, models_of: str, collection: str) -> list[int]:
             )
         tokens = gather(connection, exam.collection, models_of, refuses).figures["corpus_tokens"]
         asked = [(base, strategy) for strategy in ("none", "rag", "oracle")]
-        if (tokens.value or 0) <= base.window / 2:
+        if (tokens.value or 0) <= room(base, read_given(assume)):
             asked.append((base, "long-context"))
         present = serving(connection, models_of)
         if present is not None and present.is_trained and is_upon(connection, present, base):

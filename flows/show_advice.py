@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.show import console
-from tasks.advise.page import number
+from tasks.advise.page import dollars, number
 
 if TYPE_CHECKING:
     from tasks.advise.assumptions import Assumption
@@ -51,7 +51,8 @@ def advice(values: dict[str, Any]) -> None:
         console.print("Next:")
     for place, one in enumerate(values["next_actions"], 1):
         console.print(
-            f" {place}. {one['do']}: {one['command']} (${one['usd']:,.2f}, {one['hours']:g} h)\n"
+            f" {place}. {one['do']}: {one['command']} "
+            f"(${dollars(one['usd'], 2)}, {one['hours']:g} h)\n"
             f"    {one['why']}",
             markup=False,
         )
@@ -91,8 +92,8 @@ def _costs(found: dict[str, Any]) -> None:
         table.add_row(
             name,
             f"{one['input_tokens']:,.0f} + {one['output_tokens']:,.0f}",
-            f"{one['usd_per_query'] * 1000:,.2f}",
-            f"{one['usd_a_year']:,.0f}",
+            "not known" if one["usd_per_query"] is None else f"{one['usd_per_query'] * 1000:,.2f}",
+            dollars(one["usd_a_year"]),
         )
     console.print(table)
     for one in found["break_even"]:

@@ -17,8 +17,7 @@ _DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 class ListPrice:
     """US dollars for a million tokens read, read from the provider's cache, written, trained on.
 
-    `tuned` is the factor for a model fine-tuned from this one, `window` the tokens that it reads
-    and writes at once. None is what the list does not say.
+    `tuned` is the factor for a model fine-tuned from this one. None is what the list does not say.
     """
 
     input: float | None = None
@@ -26,7 +25,6 @@ class ListPrice:
     output: float | None = None
     training: float | None = None
     tuned: float | None = None
-    window: int | None = None
 
 
 def list_price(model: str) -> ListPrice:

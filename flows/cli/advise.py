@@ -68,15 +68,17 @@ def _list_assumed(task: str, collection: str, assume: list[str], as_json: bool) 
     """What `--assume` overrides, with the values that hold."""
     from flows import show_advice
     from flows.advise import advice_on
-    from tasks.advise.thresholds import THRESHOLDS
+    from tasks.advise.assumptions import read_given
+    from tasks.advise.thresholds import limits
 
     assumed = advice_on(task, collection, assume).assumed
+    thresholds = limits(read_given(assume))
     if as_json:
         print_json(
             {
                 "assumptions": {name: asdict(one) for name, one in assumed.items()},
-                "thresholds": {name: one._asdict() for name, one in THRESHOLDS.items()},
+                "thresholds": {name: one._asdict() for name, one in thresholds.items()},
             }
         )
     else:
-        show_advice.assumed(assumed, THRESHOLDS)
+        show_advice.assumed(assumed, thresholds)

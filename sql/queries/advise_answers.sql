@@ -3,7 +3,7 @@ with about as (
 ), said as (
     -- When a conversation was loaded tells nothing of how many questions are asked a day.
     select coalesce(m.said_at, c.ended_at, c.started_at) as at,
-           m.input_tokens, m.output_tokens, m.latency_ms, length(m.content) as characters,
+           m.output_tokens, m.latency_ms, length(m.content) as characters,
            cardinality(m.chunk_ids) > 0 as stood_on_passages
     from about a
     join openbook.messages m using (conversation_id, ordinal)
@@ -27,7 +27,6 @@ select (select count(*) from about a where not a.assigned) as unassigned,
        (select count(m.at) from month m) as dated,
        (select greatest(1, extract(epoch from max(m.at) - min(m.at)) / 86400)::double precision
         from month m) as days,
-       (select avg(m.input_tokens)::double precision from month m) as input_tokens,
        (select coalesce(avg(m.output_tokens), avg(m.characters) / 4.0)::double precision
         from month m) as output_tokens,
        (select count(*) from month m where m.stood_on_passages) as on_passages,

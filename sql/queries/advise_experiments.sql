@@ -36,7 +36,8 @@ with examined as (
     where e.condition is not null
     order by e.condition, e.started_at desc, e.id desc
 )
-select l.condition, l.model, g.name, r.item, r.input_tokens, r.output_tokens, r.retrieval_ms,
+select l.condition, l.model, g.name, r.item, r.context_tokens,
+       r.input_tokens - r.context_tokens as prompt_tokens, r.output_tokens, r.retrieval_ms,
        r.generation_ms, r.answer, q.expected_answer,
        s.scores, openbook.failed_half(l.strategy, s.scores) as half,
        (select bool_and(exists (select

@@ -20,11 +20,12 @@ _QUESTIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do: dollars that it costs, hours of a person as a rule of thumb, and why."""
+    """Something to do: dollars that it costs (None: not known), hours of a person as a rule of
+    thumb, and why."""
 
     do: str
     command: str
-    usd: float
+    usd: float | None
     hours: float
     why: str
 
@@ -60,7 +61,7 @@ def next_actions(
         actions.append(Action(
             "say it in the prompt and examine that",
             "openbook evaluate --answers --golden NAME --strategy none",
-            _QUESTIONS * found["prompt"].usd_per_query, 1.0,
+            found["prompt"].asking(_QUESTIONS), 1.0,
             f"{mended_by[PROMPT]:,} failures are of kinds that instructions can mend",
         ))  # fmt: skip
     if mended_by[DOCUMENTS]:
@@ -75,7 +76,7 @@ def next_actions(
             f"openbook strategy {evidence.collection} {decision.strategy}", 0.0, 0.25,
             "it is what the figures recommend",
         ))  # fmt: skip
-    return sorted(actions, key=lambda one: (one.usd, one.hours))[:_CHEAPEST]
+    return sorted(actions, key=_price)[:_CHEAPEST]
 
 
 def _training(
@@ -102,6 +103,10 @@ def _training(
     return []
 
 
-def _usd(one: Criterion, found: Mapping[str, Cost]) -> float:
+def _price(one: Action) -> tuple[bool, float, float]:
+    return one.usd is None, one.usd or 0.0, one.hours
+
+
+def _usd(one: Criterion, found: Mapping[str, Cost]) -> float | None:
     asks_the_model = "--answers" in one.figure.command
-    return _QUESTIONS * found["rag"].usd_per_query if asks_the_model else 0.0
+    return found["rag"].asking(_QUESTIONS) if asks_the_model else 0.0

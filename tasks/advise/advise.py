@@ -124,7 +124,7 @@ def advise(
     assumed = assumptions(evidence, model, given)
     corpus = evidence.figures["corpus_tokens"].value or 0.0
     found = costs(corpus, assumed)
-    asked = criteria(evidence, found, assumed["window"].value, given)
+    asked = criteria(evidence, found, assumed["window"].value or 0.0, given)
     decision = None if evidence.is_empty else decide(asked, found, evidence.experiments)
     return Advice(
         task,
@@ -132,7 +132,7 @@ def advise(
         assumed,
         asked,
         found,
-        break_evens(found),
+        break_evens(corpus, assumed),
         decision,
         next_actions(evidence, asked, decision, found, assumed) if decision else [],
     )

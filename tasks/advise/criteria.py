@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tasks.advise.costs import Cost
 from tasks.advise.evidence import Evidence
 from tasks.advise.figures import Figure, Values, counted
-from tasks.advise.thresholds import THRESHOLDS
+from tasks.advise.thresholds import limits as limits_of
 
 Booleans = NDArray[np.bool_]
 AT_LEAST, MORE_THAN, AT_MOST, LESS_THAN = "at least", "more than", "at most", "less than"
@@ -80,7 +80,7 @@ def criteria(
 ) -> list[Criterion]:
     """Every criterion with its figure; `window` in tokens, `given` overrides thresholds by name."""
     figures = evidence.figures
-    limits = {name: given.get(name, threshold.value) for name, threshold in THRESHOLDS.items()}
+    limits = limits_of(given)
 
     def one(
         name: str, says: str, figure: Figure, relation: str, limit: str, *, points: str,
@@ -88,17 +88,18 @@ def criteria(
     ) -> Criterion:  # fmt: skip
         then, otherwise = points.split(" | ")
         return Criterion(
-            name, says, figure, relation, limits[limit] * times, THRESHOLDS[limit].source, then,
+            name, says, figure, relation, limits[limit].value * times, limits[limit].source, then,
             otherwise, unless_known,
         )  # fmt: skip
 
-    ratio = None
-    if found["rag"].usd_a_year > 0:
-        ratio = found["long-context"].usd_a_year / found["rag"].usd_a_year
-    elif evidence.documents:
+    unpriced = "usd_indexing_a_year" if found["rag"].usd_a_year is None else "queries_per_day"
+    ratio, rag, whole = None, found["rag"].usd_a_year, found["long-context"].usd_a_year
+    if rag and whole is not None:
+        ratio = whole / rag
+    elif rag == 0 and evidence.documents:
         ratio = 1.0
     told = figures["told_failures"].value or 0.0
-    enough = told >= limits["least_failures"]
+    enough = told >= limits["least_failures"].value
 
     def of_failures(name: str) -> Figure:
         return figures[name] if enough else replace(figures[name], value=None)
@@ -116,8 +117,8 @@ def criteria(
             "changed_a_month", unless_known=True, points="long-context | rag"),
         one("open", "who reads one document may read all", figures["other_readers"], AT_MOST,
             "other_readers", unless_known=True, points="long-context | rag"),
-        one("cited", "answers have to cite", figures["cited"], AT_LEAST, "cited_answers",
-            points="rag | any"),
+        one("cited", "answers have to cite", figures["cited"], AT_LEAST, "cited_questions",
+            points="rag or long-context | any"),
         one("found", "retrieval finds what answers stand on", figures["recall"], AT_LEAST,
             "least_recall", unless_known=True, points="rag as it is | mend retrieval first"),
         one("bounded", "shown the expected sources, answers would hardly be better",
@@ -138,7 +139,7 @@ def criteria(
         one("people", "it comes from enough users", figures["people"], AT_LEAST, "least_people",
             points="fine-tuning | collect from more"),
         one("affordable", "the whole corpus in every prompt costs little more than retrieval",
-            counted(ratio, "times the price of rag", "openbook advise --assume queries_per_day=…"),
+            counted(ratio, "times the price of rag", f"openbook advise --assume {unpriced}=…"),
             AT_MOST, "long_context_cost", unless_known=True, points="long-context | rag"),
     ]  # fmt: skip
 
@@ -150,7 +151,8 @@ def _consulted(evidence: Evidence) -> Figure:
         (figures["searches_a_day"].value or 0) > 0,
         (figures["on_passages"].hits or 0) > 0,
         figures["recall"].value is not None
-        or bool({"rag", "oracle", "long-context"} & set(evidence.experiments.correct)),
+        or bool({"rag", "oracle", "long-context"} & set(evidence.experiments.correct))
+        or bool(figures["cited"].hits),
     )
     return counted(
         sum(asked) if evidence.chunks else 0, "ways of use", "openbook search, or answer"

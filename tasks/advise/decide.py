@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.advise.costs import STRATEGIES, Cost
+from tasks.advise.costs import STRATEGIES, Cost, costs_no_more
 from tasks.advise.criteria import Criterion
 from tasks.advise.experiments import CONFIDENCE, Compared, Experiments
 from tasks.advise.figures import draw
@@ -56,7 +56,7 @@ def strategy(holds: Mapping[str, bool]) -> str:
     if behaviour and trainable and holds["found"] and holds["bounded"]:
         return "rag + fine-tuning"
     whole = holds["fits"] and holds["steady"] and holds["open"] and holds["affordable"]
-    return "long-context" if whole and not holds["cited"] and holds["consulted"] else "rag"
+    return "long-context" if whole and holds["consulted"] else "rag"
 
 
 def decide(
@@ -93,8 +93,9 @@ def measured(
     are those of a retraining's gate.
     """
     ruled_out = {
+        "prompt": holds["cited"],
         "long-context": not (holds["fits"] and holds["open"]),
-        "fine-tuning": not holds["steady"],
+        "fine-tuning": holds["cited"] or not holds["steady"],
     }
 
     def says(other: str) -> Verdict | None:
@@ -107,7 +108,7 @@ def measured(
             why = _sentence(other, chosen, compared[other, chosen], "better")
             chosen = other
     for other in STRATEGIES[: STRATEGIES.index(chosen)]:
-        cheaper = found[other].usd_a_year <= found[chosen].usd_a_year
+        cheaper = costs_no_more(found[other], found[chosen])
         if cheaper and says(other) in ("better", "not worse"):
             return other, _sentence(other, chosen, compared[other, chosen], "simpler and not worse")
     return chosen, why

@@ -19,6 +19,7 @@ from tasks.advise.failures import (
     judged_failures,
 )
 from tasks.advise.figures import Figure, counted, rest, share
+from tasks.advise.usage import Usage, indexing_usd, usage
 from tasks.database import query
 
 _MOST_FAILURES = 2_000
@@ -30,17 +31,6 @@ FEEDBACK = "openbook conversations load FILE with feedback, or feedback() of the
 CURATE = "openbook curate deployments/datasets/sft.yaml"
 LOG = "openbook answer, or the Python logger around your client"
 TRAINED = ("sft", "preference", "raft")
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a question costs in tokens and milliseconds, as logged; None where nothing says."""
-
-    context_tokens: float | None
-    input_tokens: float | None
-    output_tokens: float | None
-    retrieval_ms: float | None
-    generation_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +97,10 @@ def gather(
 
     knowledge = one("advise_knowledge")
     said = one("advise_answers")
-    grounding = one("advise_grounding")
+    citing = one("advise_citing")
+    indexing = one("advise_indexing")
     judgements = one("advise_judgements")
-    assert knowledge and said and grounding and judgements
+    assert knowledge and said and citing and indexing and judgements
     dataset = one("advise_data", kinds=list(TRAINED))
     rows = all_of("advise_experiments", model=model, golden=golden)
     judged = all_of("advise_judged", most=_MOST_FAILURES)
@@ -131,13 +122,14 @@ def gather(
         knowledge["documents"],
         knowledge["chunks"],
         {
-            **_knowledge(knowledge, grounding, one("advise_retrieval"), found),
+            **_knowledge(knowledge, citing, one("advise_retrieval"), found),
             **_behaviour(failures, judgements, rows),
             **_data(dataset),
             **_volume(said),
+            "usd_indexing_a_year": counted(indexing_usd(indexing), "US dollars", INGEST),
         },
         failures,
-        _usage(said, grounding, rows),
+        usage(all_of("advise_usage"), said, rows),
         found,
         dataset,
         said["unassigned"],
@@ -163,7 +155,7 @@ def unclear(
 
 def _knowledge(
     knowledge: Mapping[str, Any],
-    grounding: Mapping[str, Any],
+    citing: Mapping[str, Any],
     retrieval: Mapping[str, Any] | None,
     experiments: Experiments,
 ) -> dict[str, Figure]:
@@ -188,7 +180,7 @@ def _knowledge(
         "other_readers": counted(
             knowledge["elsewhere"] / documents if documents else None, "of the documents", INGEST
         ),
-        "cited": share(grounding["cited"], grounding["answered"], LOG),
+        "cited": share(citing["must_cite"], citing["questions"], GOLDEN),
         "recall": recall,
         "oracle_gap": gap,
     }  # fmt: skip
@@ -236,25 +228,3 @@ def _volume(said: Mapping[str, Any]) -> dict[str, Figure]:
         "searches_a_day": counted(searches, "searches a day", "openbook search"),
         "on_passages": share(said["on_passages"], said["answers"], LOG),
     }
-
-
-def _usage(
-    said: Mapping[str, Any], grounding: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-) -> Usage:
-    rag = [row for row in rows if row["condition"] == "rag"]
-    return Usage(
-        grounding["context_tokens"],
-        said["input_tokens"] if said["input_tokens"] is not None else _mean(rag, "input_tokens"),
-        said["output_tokens"] if said["output_tokens"] is not None else _mean(rag, "output_tokens"),
-        _first(grounding["retrieval_ms"], _mean(rag, "retrieval_ms")),
-        _first(grounding["generation_ms"], said["latency_ms"], _mean(rag, "generation_ms")),
-    )
-
-
-def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float | None:
-    values = [row[column] for row in rows if row[column] is not None]
-    return sum(values) / len(values) if values else None
-
-
-def _first(*values: float | None) -> float | None:
-    return next((float(value) for value in values if value is not None), None)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
 from html import escape
 
 from tasks.advise.advise import Advice
-from tasks.advise.costs import Cost
+from tasks.advise.costs import costs
 from tasks.advise.criteria import Criterion
 from tasks.advise.failures import KINDS
 
@@ -34,11 +33,11 @@ def markdown(advice: Advice) -> str:
             lines.append(f"- **{kind}** ({count:,}): {KINDS[kind].says}")
             lines += [f"  - {_line(one.question)} → {_line(one.answer)}" for one in examples]
     lines += _experiments(advice)
-    lines += ["", "## Costs", "", _picture("costs a year by volume", _curves(advice.costs)), ""]
+    lines += ["", "## Costs", "", _picture("costs a year by volume", _curves(advice)), ""]
     lines += ["| strategy | tokens a question | $ per 1,000 | $ a year |", "|---|---|---|---|"]
     lines += [
         f"| {one.strategy} | {one.input_tokens:,.0f} + {one.output_tokens:,.0f}"
-        f" | {one.usd_per_query * 1000:,.2f} | {one.usd_a_year:,.0f} |"
+        f" | {dollars(one.asking(1_000), 2)} | {dollars(one.usd_a_year)} |"
         for one in advice.costs.values()
     ]
     lines += [
@@ -48,7 +47,7 @@ def markdown(advice: Advice) -> str:
     ]
     lines += ["", "| assumption | value | from |", "|---|---|---|"]
     lines += [
-        f"| {one.meaning} (`{name}`) | {one.value:,g} | {one.origin} |"
+        f"| {one.meaning} (`{name}`) | {number(one.value)} | {one.origin} |"
         for name, one in advice.assumed.items()
     ]
     return "\n".join(lines) + "\n"
@@ -70,8 +69,15 @@ def limit(one: Criterion) -> str:
     return f"{one.relation} {number(one.threshold)}"
 
 
-def number(value: float) -> str:
-    """Three digits that count, thousands separated."""
+def dollars(usd: float | None, digits: int = 0) -> str:
+    """An amount with so many digits behind the point, or that it is not known."""
+    return "not known" if usd is None else f"{usd:,.{digits}f}"
+
+
+def number(value: float | None) -> str:
+    """Three digits that count, thousands separated; or that it is not known."""
+    if value is None:
+        return "not known"
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
@@ -94,7 +100,7 @@ def _verdict(advice: Advice) -> list[str]:
         lines += ["", f"{advice.evidence.of_nowhere}."]
     lines += ["", "Next:", ""]
     lines += [
-        f"{place}. {one.do}: `{one.command}` (${one.usd:,.2f}, {one.hours:g} h). {one.why}."
+        f"{place}. {one.do}: `{one.command}` (${dollars(one.usd, 2)}, {one.hours:g} h). {one.why}."
         for place, one in enumerate(advice.actions, 1)
     ]
     lines += ["", "What would change it:", ""]
@@ -153,12 +159,15 @@ def _failures(advice: Advice) -> str:
     return _svg(22 * len(rows) + 4, body)
 
 
-def _curves(found: Mapping[str, Cost]) -> str:
-    """Dollars a year by questions a day, both on logarithmic scales."""
+def _curves(advice: Advice) -> str:
+    """Dollars a year by questions a day, both on logarithmic scales; none where not known."""
     volumes = [10 ** (place / 4) for place in range(4 * _DECADES + 1)]
+    corpus = advice.evidence.figures["corpus_tokens"].value or 0.0
+    found = [costs(corpus, advice.assumed, volume) for volume in volumes]
     yearly = {
-        name: [max(0.01, one.fixed_usd_a_year + one.usd_per_query * 365 * v) for v in volumes]
-        for name, one in found.items()
+        name: [max(0.01, one[name].usd_a_year or 0.0) for one in found]
+        for name, cost in advice.costs.items()
+        if cost.usd_a_year is not None
     }
     low = math.floor(math.log10(min(min(values) for values in yearly.values())))
     high = math.ceil(math.log10(max(max(values) for values in yearly.values()))) or 1

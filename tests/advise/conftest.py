@@ -74,6 +74,23 @@ class Installation:
             id = self.log.say("What is the fee?", f"The fee is {number}1.", started_at=START)
             self.log.judge(id, "correction", None, 2, f"The fee is {number}77 ducats.")
 
+    def answered(
+        self, strategy: str, *, input_tokens: int, context_tokens: int, collection: str = "default",
+        cited: bool = False,
+    ) -> None:  # fmt: skip
+        """An answer of `openbook answer`, of 100 tokens."""
+        id = self.log.grow(1, started_at=START)[0]
+        self.connection.execute(
+            "update messages set input_tokens = %s, output_tokens = 100"
+            " where conversation_id = %s and ordinal = 2",
+            [input_tokens, id],
+        )
+        self.connection.execute(
+            "insert into answers (conversation_id, ordinal, collection, strategy, outcome,"
+            " context_tokens, cited_ids) values (%s, 2, %s, %s, 'answered', %s, %s)",
+            [id, collection, strategy, context_tokens, [1] if cited else []],
+        )
+
     def curated(self, spec: str = "") -> None:
         """A version of a dataset of all that was said."""
         self.log.curate(spec)

@@ -129,7 +129,7 @@ def test_an_empty_database_is_told_what_to_measure_and_nothing_else(
 
 def test_every_threshold_can_turn_some_installation(installation: Installation) -> None:
     """What TURNS does not move is moved here, on an installation that is close to it."""
-    elsewhere = {"other_readers", "cited_answers", "knowledge_failures"}
+    elsewhere = {"other_readers", "cited_questions", "knowledge_failures"}
     assert {name for turns in TURNS.values() for name in turns} | elsewhere == set(THRESHOLDS)
     installation.corpus(4)
     installation.shelf.put("secret.md", "the fee is secret", readers=["ana"])
@@ -140,20 +140,34 @@ def test_every_threshold_can_turn_some_installation(installation: Installation) 
     assert opened["recommendation"] == "long-context"
 
 
-def test_answers_that_cite_are_retrieved(installation: Installation) -> None:
+def test_that_answers_cite_since_the_prompt_asks_for_it_rules_nothing_out(
+    installation: Installation,
+) -> None:
     installation.corpus(4)
     installation.history(days=60, changed=0)
     installation.searched(50)
     for _ in range(20):
-        id = installation.log.grow(1, started_at=START)[0]
-        installation.connection.execute(
-            "insert into answers (conversation_id, ordinal, collection, strategy, outcome,"
-            " cited_ids) values (%s, 2, 'default', 'rag', 'answered', '{1}')",
-            [id],
-        )
+        installation.answered("rag", input_tokens=1_300, context_tokens=1_000, cited=True)
+    found = recommended(installation).as_json()
+    assert found["recommendation"] == "long-context"
+    assert "cited" in {one["criterion"] for one in found["missing"]}
+
+
+def test_questions_that_must_cite_rule_out_what_shows_no_passages(
+    installation: Installation,
+) -> None:
+    installation.corpus(30)
+    installation.history(days=30, changed=40)
+    installation.searched(50)
+    installation.examined("rag", [1.0] * 120)
+    installation.examined("none", [1.0] * 120)
+    assert recommended(installation).as_json()["recommendation"] == "prompt"
+    installation.connection.execute(
+        'update golden_questions set checks = \'[{"kind": "must_cite", "value": true}]\''
+    )
     assert recommended(installation).as_json()["recommendation"] == "rag"
-    assert recommended(installation, {"cited_answers": 1.1}).as_json()["recommendation"] == (
-        "long-context"
+    assert recommended(installation, {"cited_questions": 1.1}).as_json()["recommendation"] == (
+        "prompt"
     )
 
 

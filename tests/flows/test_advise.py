@@ -54,6 +54,8 @@ def test_what_can_be_assumed_is_listed_with_the_values_that_hold(book: Book) -> 
     assert "window=77 (given)" in shown.output
     assert "queries_per_day=100 (assumed)" in shown.output
     assert "oracle_gap=0.1 (threshold)" in shown.output
+    override = CliRunner().invoke(main, ["advise", "--assume", "?", "--assume", "oracle_gap=.5"])
+    assert "oracle_gap=0.5 (" in override.output
     listed = CliRunner().invoke(main, ["advise", "--assume", "?", "--json"])
     assert json.loads(listed.stdout)["assumptions"]["window"]["origin"] == "assumed"
 
