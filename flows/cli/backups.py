@@ -44,9 +44,11 @@ def backup(file: Path, as_json: bool) -> None:
 def restore(file: Path, force: bool, as_json: bool) -> None:
     """Put the book that FILE holds in the place of the one here, which must be empty.
 
-    The file is read through before anything changes; then the database changes in one transaction
-    and is brought up to date. Nothing is embedded again. A key or tokens that were here and are
-    others are kept beside their successors. The next `ingest` of each folder compares it anew.
+    Empty is a book that nothing was written into. What others built on it elsewhere in the
+    database, such as a view, is named and never dropped: then nothing is restored. The file is
+    read through before anything changes; then the database changes in one transaction and is
+    brought up to date. Nothing is embedded again. A key or tokens that were here and are others are
+    kept beside their successors. The next `ingest` of each folder compares it anew.
     """
     from tasks.upkeep.backup import restore as put_back
 

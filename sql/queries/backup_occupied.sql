@@ -1,4 +1,23 @@
--- Whether anything is kept here that a restore would take away.
+-- Whether anything is kept here that a restore would take away: a row that no migration wrote, in a
+-- table whose rows need none of another such table.
 select exists (select from openbook.sources)
+    or exists (select from openbook.contents)
+    or exists (select from openbook.passages)
+    or exists (select from openbook.models)
+    or exists (select from openbook.principals)
+    or exists (select from openbook.confinements)
+    or exists (select from openbook.golden_sets)
+    or exists (select from openbook.evaluations)
+    or exists (select from openbook.search_log)
+    or exists (select from openbook.load_files)
     or exists (select from openbook.conversations)
-    or exists (select from openbook.golden_sets);
+    or exists (select from openbook.messages)
+    or exists (select from openbook.forgotten_conversations)
+    or exists (select from openbook.erasures)
+    or exists (select from openbook.examples)
+    or exists (select from openbook.datasets)
+    or exists (select from openbook.training_runs)
+    or exists (select from openbook.chat_models)
+    or exists (select from openbook.promotions)
+    or exists (select from openbook.answer_evaluations)
+    or exists (select from openbook.retrain_cycles);

@@ -18,12 +18,14 @@ from tasks.database.connection import for_programs, reach
 from tasks.database.migrate import LOCK, migrate
 from tasks.database.queries import query
 from tasks.database.server import bin_path
-from tasks.errors import Fatal, Retryable
+from tasks.errors import Fatal, Rejected, Retryable
 from tasks.settings import Settings
 
 _BLOCK = 1024 * 1024
 _LOCK_WAIT = "30s"
 _LEAST_TO_LOAD = 17
+_LOST = "dropped with the book: "
+"""How sql/queries/restore_drop.sql begins what it fails with."""
 
 
 def dump(settings: Settings, connection: Connection, to: IO[bytes]) -> None:
@@ -58,8 +60,9 @@ def require_all_rows(connection: Connection) -> bool:
 def load(settings: Settings, text: IO[bytes]) -> None:
     """Put what `dump` wrote in the place of what the two schemas hold, in one transaction; migrate.
 
-    Readers wait meanwhile, and see all of the old or all of the new. Raises Fatal, and what reading
-    the text raises, with nothing changed; Retryable when others keep the tables locked.
+    Readers wait meanwhile, and see all of the old or all of the new. Raises, with nothing changed,
+    Rejected where others' views, keys or the like use what gives way, naming them, Fatal, and what
+    reading the text raises; Retryable when others keep the tables locked.
     """
     with reach(settings, "openbook restore") as connection:
         version = connection.info.server_version
@@ -70,8 +73,7 @@ def load(settings: Settings, text: IO[bytes]) -> None:
         )
     before = (
         f"set lock_timeout = '{_LOCK_WAIT}'; select pg_advisory_xact_lock({LOCK});\n"
-        "create extension if not exists vector;\n"
-        "drop schema if exists openbook, analytics cascade;\n"
+        "create extension if not exists vector;\n" + query("restore_drop").as_string()
     )
     # Definitions and rights are applied again by the migration that follows.
     after = "\ndelete from openbook.schema_definitions;\n"
@@ -137,7 +139,13 @@ def _finish(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
     if process.wait() == 0:
         return
     errors.seek(0)
-    said = " ".join(errors.read().decode(errors="replace").split())[-500:]
+    told = errors.read().decode(errors="replace")
+    if lost := re.search(f"{_LOST}(.*)", told):
+        raise Rejected(
+            f"{lost[1]} uses what is to be replaced",
+            "Drop it, restore, and make it again. Nothing was changed.",
+        )
+    said = " ".join(told.split())[-500:]
     message = f"{Path(str(process.args[0])).name} failed: {said}"  # type: ignore[index]
     if "lock timeout" in said:
         raise Retryable(message, "Stop what works on the database, then try again.")

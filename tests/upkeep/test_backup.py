@@ -21,7 +21,7 @@ from flows.curate import curate
 from flows.differences import differences
 from tasks import settings as settings_module
 from tasks.conversations.pseudonyms import pseudonyms
-from tasks.database import connect, migrate
+from tasks.database import connect, migrate, query
 from tasks.errors import Fatal, Rejected, Retryable
 from tasks.settings import Settings
 from tasks.upkeep.backup import back_up, read_manifest, restore
@@ -220,6 +220,76 @@ def test_a_book_that_holds_something_is_replaced_by_force_alone(
 
     assert contents(small) == before
     assert [Path(path).read_text() for path in restored.set_aside] == ['["later"]']
+
+
+KEPT = """
+    select c.relname
+    from pg_class c
+    where c.relnamespace = 'openbook'::regnamespace and c.relkind in ('r', 'p')
+      and c.relname not like 'bm25%' and not c.relispartition
+"""
+NEEDED = """
+    select k.confrelid::regclass::text
+    from pg_constraint k
+    where k.conrelid = to_regclass(%(name)s) and k.contype = 'f' and k.confrelid <> k.conrelid
+      and not exists (
+          select from pg_attribute a
+          where a.attrelid = k.conrelid and a.attnum = any (k.conkey) and not a.attnotnull)
+"""
+
+
+def test_every_kind_of_row_makes_a_book_that_is_not_empty(connection: Connection) -> None:
+    asked = query("backup_occupied").as_string()
+    row = connection.execute(query("backup_occupied")).fetchone()
+    assert row == (False,), "a new book is empty"
+    for name in roots(connection):
+        assert f"from openbook.{name})" in asked, f"a restore would take {name} away unasked"
+
+
+def roots(connection: Connection) -> list[str]:
+    """The tables that a migration leaves empty, and whose rows need none of another of them."""
+    empty = {
+        name
+        for (name,) in connection.execute(KEPT.encode()).fetchall()
+        if not connection.execute(f"select 1 from openbook.{name} limit 1".encode()).fetchone()
+    }
+    needed = {
+        name: {
+            other.removeprefix("openbook.")
+            for (other,) in connection.execute(NEEDED, {"name": f"openbook.{name}"})
+        }
+        for name in empty
+    }
+    return sorted(name for name in empty if not needed[name] & empty)
+
+
+OTHERS = {
+    "view": "create view public.mine as select * from analytics.vitals",
+    "key": "create table public.mine (id bigint references openbook.sources)",
+    "column": "create table public.mine (id bigint, one openbook.sources)",
+    "function": "create function public.mine(openbook.sources) returns int language sql return 1",
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_others_made_is_named_and_not_dropped(
+    small: Settings, tmp_path: Path, kind: str
+) -> None:
+    back_up(small, tmp_path / "book.zip")
+    with closing(connect(small, autocommit=True)) as connection:
+        connection.execute(OTHERS[kind].encode())
+        before = contents(small)
+
+        with pytest.raises(Rejected, match=r"public\.mine.* uses what is to be replaced"):
+            restore(small, tmp_path / "book.zip", force=True)
+
+        assert contents(small) == before
+        what = "function" if kind == "function" else "view" if kind == "view" else "table"
+        signature = "(openbook.sources)" if kind == "function" else ""
+        connection.execute(f"drop {what} public.mine{signature}".encode())
+        connection.execute("create table public.kept ()")
+        restore(small, tmp_path / "book.zip", force=True)
+        assert connection.execute("table public.kept").fetchall() == []
 
 
 def test_a_book_in_use_is_not_waited_for_for_ever(
