@@ -32,7 +32,8 @@ def ensure_server(settings: Settings) -> str:
     """
     daemon = _daemon(settings)
     with daemon.alone():
-        if not daemon.runs():
+        if not daemon.runs() or "url" not in daemon.facts():
+            daemon.stop()
             _start(daemon, settings)
         url = str(daemon.facts()["url"])
         _wait_until_ready(daemon, url)
@@ -49,7 +50,7 @@ def stop_server(settings: Settings) -> bool:
 def server_url(settings: Settings) -> str | None:
     """The API address of the server under the settings' home if it runs."""
     daemon = _daemon(settings)
-    return str(daemon.facts()["url"]) if daemon.runs() else None
+    return daemon.facts().get("url") if daemon.runs() else None
 
 
 def search_url(settings: Settings) -> str | None:
