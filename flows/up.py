@@ -11,39 +11,33 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event
-from typing import Any
 
 from psycopg import OperationalError
 
-from flows.daemon import Daemon
+from flows.daemon import Daemon, holders
 from flows.deployments import Deployment, deployments
+from flows.parts import PARTS, Part, answers, await_answers, parts
 from flows.server import ensure_server, server_url, stop_server
 from tasks.database import connect, stop
 from tasks.errors import Fatal, OpenbookError
+from tasks.serve.listen import address, listen
 from tasks.settings import Settings, variables
 
-POOL = "openbook"
-PARTS = ("worker", "search", "watch")
-_READY_SECONDS = 180
 _LOOK_SECONDS = 1.0
 _BOOK_SECONDS = 5.0
 """How often the database is asked what is to be deployed."""
 _SILENT_SECONDS = 60.0
 """A Prefect server that has not answered for so long is started again."""
-_LONGEST_PAUSE = 60.0
-_SETTLED_SECONDS = 30.0
-"""A part that lived so long is started again at once."""
+_END_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +51,6 @@ class Addresses:
 
 
 @dataclass(slots=True)
-class _Part:
-    """A process that is kept alive, and whether it answers."""
-
-    daemon: Daemon
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    answers: Callable[[], bool]
-    facts: Mapping[str, str] = field(default_factory=dict)
-    started: float = 0.0
-    pause: float = 0.0
-
-    def start(self) -> None:
-        self.daemon.stop()  # one that a killed `up` left behind
-        self.daemon.start(self.command, self.environment, **self.facts)
-        self.started = time.monotonic()
-
-    def look_after(self, tell: Callable[[str], None]) -> None:
-        """Start it again if it died, after a pause that grows while it dies at once."""
-        if self.daemon.runs():
-            return
-        lived = time.monotonic() - self.started
-        if lived < self.pause:
-            return
-        self.pause = 0.0 if lived > _SETTLED_SECONDS else min(_LONGEST_PAUSE, 2 * self.pause + 1)
-        tell(f"{self.daemon.name} ended and is started again; its log: {self.daemon.log}")
-        self.start()
-
-
-@dataclass(slots=True)
 class _Book:
     """What was registered last, so that a new source gets its deployment."""
 
@@ -93,30 +58,127 @@ class _Book:
     environment: Mapping[str, str]
     registered: list[Deployment] = field(default_factory=list)
 
-    def register(self) -> str | None:
+    def register(self, ended: Event) -> str | None:
         """Register what is to be deployed if it changed; the server's address if it did.
 
-        Raises Fatal with what the command said when it fails.
+        Raises Fatal with what the command said when it fails, unless it was `ended`.
         """
         with connect(self.settings, autocommit=True) as connection:
             wanted = deployments(connection, self.settings)
         if wanted == self.registered:
             return None
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.cli", "deploy", "--json"],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
+        code, output, errors = _run_until(
+            ended, [sys.executable, "-m", "flows.cli", "deploy", "--json"], self.environment
         )
-        said = json.loads(done.stdout or "{}")
-        if done.returncode:
-            message = said.get("error", " ".join(done.stderr.split())[-500:])
+        if ended.is_set():
+            return None
+        said = json.loads(output or "{}")
+        if code:
+            message = said.get("error", " ".join(errors.split())[-500:])
             raise Fatal(
                 f"the deployments cannot be registered: {message}", said.get("remedy") or ""
             )
         self.registered = wanted
         return str(said["server"])
+
+
+def _run_until(
+    ended: Event, command: Sequence[str], environment: Mapping[str, str]
+) -> tuple[int, str, str]:
+    """Run a command, until it is done or `ended`; its exit code, output and errors.
+
+    It has a session of its own: Ctrl-C is for whoever started it, who then ends it.
+    """
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        while process.poll() is None and not ended.wait(0.05):
+            pass
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)
+        process.kill()
+        code = process.wait()
+        output.seek(0)
+        errors.seek(0)
+        return code, output.read(), errors.read()
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is kept alive: the book's deployments, Prefect's server where it is ours, the parts."""
+
+    book: _Book
+    folders: Sequence[Path]
+    host: str
+    port: int
+    prefect: str = ""
+    ours: bool = False
+    parts: list[Part] = field(default_factory=list)
+
+    def start(self, ended: Event) -> None:
+        """Start all of it and wait until it answers, or it is `ended`."""
+        search = Daemon(self.book.settings.home / "up", "search")
+        search.stop()  # which a killed `up` left behind
+        listen(self.host, self.port).close()
+        self.prefect = self.book.register(ended) or ""
+        if ended.is_set():
+            return
+        self.ours = server_url(self.book.settings) == self.prefect
+        self.start_parts()
+        await_answers(self.parts, ended)
+
+    def start_parts(self) -> None:
+        """Start the parts, or start them anew, so that they find Prefect's server where it is."""
+        self.parts = list(
+            parts(self.book.settings, self.folders, self.prefect, self.host, self.port)
+        )
+        for part in self.parts:
+            part.start()
+
+    def stop(self) -> None:
+        """Stop what was started, last first; a configured database or server goes on."""
+        settings = self.book.settings
+        for part in reversed(self.parts):
+            part.daemon.stop()
+        stop_server(settings)
+        if settings.database_url is None:
+            stop(settings)
+
+    def look_after_prefect(self, spoke: float, tell: Callable[[str], None]) -> float:
+        """Start the server again if it died or is silent for long; when it last answered.
+
+        Where another program has taken its port, it has a new address, and the parts are told.
+        """
+        settings = self.book.settings
+        if server_url(settings) == self.prefect and answers(f"{self.prefect}/health"):
+            return time.monotonic()
+        if time.monotonic() - spoke > _SILENT_SECONDS:
+            stop_server(settings)
+        if server_url(settings) == self.prefect:
+            return spoke
+        tell("prefect ended, or did not answer, and is started again")
+        prefect = ensure_server(settings)
+        if prefect != self.prefect:
+            self.prefect = prefect
+            tell(f"prefect answers at {prefect.removesuffix('/api')} now; its port was taken")
+            self.start_parts()
+        return time.monotonic()
+
+    def addresses(self) -> Addresses:
+        settings = self.book.settings
+        return Addresses(
+            database="configured" if settings.database_url else f"embedded, {settings.home}",
+            prefect=self.prefect.removesuffix("/api"),
+            search=address(self.host, self.port),
+            watched=tuple(map(str, self.folders)),
+        )
 
 
 def up(
@@ -135,160 +197,49 @@ def up(
     same for this home, and when a part cannot be started; then everything is stopped again.
     """
     with _only_one(settings):
-        parts: list[_Part] = []
+        kept = _Kept(_Book(settings, variables()), folders, host, port)
         try:
-            book = _Book(settings, variables())
-            prefect = book.register()
-            assert prefect is not None
-            parts += _parts(settings, folders, prefect, host, port)
-            for part in parts:
-                part.start()
-            _await_answers(parts, ended)
+            kept.start(ended)
             if not ended.is_set():
-                ready(_addresses(settings, folders, prefect, host, port))
-                _keep(parts, book, prefect, ended, tell)
+                ready(kept.addresses())
+                _keep(kept, ended, tell)
+        except (OpenbookError, OperationalError):
+            if not ended.is_set():  # else it fails because its children end
+                raise
         finally:
-            for part in reversed(parts):
-                part.daemon.stop()
-            stop_server(settings)
-            if settings.database_url is None:
-                stop(settings)
+            kept.stop()
 
 
-def _keep(
-    parts: Sequence[_Part], book: _Book, prefect: str, ended: Event, tell: Callable[[str], None]
-) -> None:
+def _keep(kept: _Kept, ended: Event, tell: Callable[[str], None]) -> None:
     """Look after all until `ended`; what cannot be mended now is told once, and tried again."""
-    ours = server_url(book.settings) == prefect
     due, spoke, told = 0.0, time.monotonic(), ""
     while not ended.wait(_LOOK_SECONDS):
         trouble = ""
         try:
-            if ours:
-                spoke = _look_after_prefect(book.settings, prefect, spoke, tell)
+            if kept.ours:
+                spoke = kept.look_after_prefect(spoke, tell)
             if time.monotonic() >= due:
                 due = time.monotonic() + _BOOK_SECONDS
-                book.register()  # reaching the database starts it where it died
+                kept.book.register(ended)  # reaching the database starts it where it died
+                told = ""  # it is over; what comes again is told again
         except OpenbookError as error:
             trouble = str(error)
         except OperationalError as error:  # the database died while it was asked
             trouble, due = " ".join(str(error).split()), 0.0
+        try:
+            for part in kept.parts:
+                part.look_after(tell)
+        except OpenbookError as error:
+            trouble = trouble or str(error)
         if trouble and trouble != told:
             tell(trouble)
-        told = trouble or told
-        for part in parts:
-            part.look_after(tell)
-
-
-def _look_after_prefect(
-    settings: Settings, prefect: str, spoke: float, tell: Callable[[str], None]
-) -> float:
-    """Start the server again if it died or has not answered for long; when it last answered."""
-    if server_url(settings) and _answers(f"{prefect}/health"):
-        return time.monotonic()
-    if time.monotonic() - spoke > _SILENT_SECONDS:
-        stop_server(settings)
-    if server_url(settings):
-        return spoke
-    tell("prefect ended, or did not answer, and is started again")
-    ensure_server(settings)
-    return time.monotonic()
-
-
-def _parts(
-    settings: Settings, folders: Sequence[Path], prefect: str, host: str, port: int
-) -> Iterator[_Part]:
-    home = settings.home / "up"
-    environment = {
-        **variables(),
-        "PREFECT_API_URL": prefect,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # automations.yaml waits for three of them
-        "PREFECT_WORKER_QUERY_SECONDS": "3",
-        "DO_NOT_TRACK": "1",
-    }
-    python = [sys.executable, "-m"]
-    worker, since = f"up on {socket.gethostname()}", datetime.now(UTC)
-    yield _Part(
-        Daemon(home, "worker"),
-        [*python, "prefect", "worker", "start", "--pool", POOL, "--name", worker],
-        environment,
-        lambda: _worker_is_online(prefect, worker, since),
-    )
-    yield _Part(
-        Daemon(home, "search"),
-        [*python, "flows.cli", "serve", "--host", host, "--port", str(port)],
-        environment,
-        lambda: _answers(f"{_base(host, port)}/health"),
-        {"url": _base(host, port)},
-    )
-    if folders:
-        watcher = Daemon(home, "watch")
-        yield _Part(
-            watcher,
-            [*python, "flows.watch", *map(str, folders)],
-            {**environment, "PREFECT_LOGGING_LEVEL": "ERROR"},
-            watcher.runs,
-        )
-
-
-def _await_answers(parts: Sequence[_Part], ended: Event) -> None:
-    """Return when every part answers; raises Fatal with the end of its log when one has died."""
-    deadline = time.monotonic() + _READY_SECONDS
-    waiting = list(parts)
-    while waiting and not ended.wait(0.1):
-        for part in waiting:
-            if not part.daemon.runs() or time.monotonic() > deadline:
-                raise Fatal(
-                    f"{part.daemon.name} does not start: {part.daemon.last_words()}",
-                    f"Its log is {part.daemon.log}.",
-                )
-        waiting = [part for part in waiting if not part.answers()]
-
-
-def _worker_is_online(prefect: str, name: str, since: datetime) -> bool:
-    """Whether the worker of that name asked for work since then."""
-    workers = _post(f"{prefect}/work_pools/{POOL}/workers/filter")
-    asked = (one["last_heartbeat_time"] for one in workers if one["name"] == name)
-    return any(datetime.fromisoformat(time) >= since for time in asked if time)
-
-
-def _post(url: str) -> list[dict[str, Any]]:
-    request = urllib.request.Request(  # noqa: S310
-        url, data=b"{}", headers={"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=5) as reply:  # noqa: S310
-            return list(json.load(reply))
-    except OSError:
-        return []
-
-
-def _answers(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310
-        return bool(reply.status == 200)
-    return False
-
-
-def _base(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _addresses(
-    settings: Settings, folders: Sequence[Path], prefect: str, host: str, port: int
-) -> Addresses:
-    return Addresses(
-        database="configured" if settings.database_url else f"embedded, {settings.home}",
-        prefect=prefect.removesuffix("/api"),
-        search=_base(host, port),
-        watched=tuple(map(str, folders)),
-    )
+            told = trouble
 
 
 def end_up(settings: Settings) -> bool:
     """End the `up` of this home with all that it started, and what a killed one left; if there was.
 
-    Whoever ended it returns when all is stopped.
+    Whoever ended it returns when all is stopped. Raises Fatal when who does it is not to be found.
     """
     home = settings.home / "up"
     if not home.exists():
@@ -300,7 +251,14 @@ def end_up(settings: Settings) -> bool:
         except BlockingIOError:
             lived = True
             lock.seek(0)
-            os.kill(int(lock.read()), signal.SIGTERM)
+            working = holders(Path(lock.name), lock.read())
+            if not working:
+                raise Fatal(
+                    f"`openbook up` works under {settings.home}, and cannot be ended from here",
+                    "End it where it was started: by another user, or in another container.",
+                ) from None
+            for process in working:
+                os.kill(process, signal.SIGTERM)
             fcntl.flock(lock, fcntl.LOCK_EX)
         left = [Daemon(home, name).stop() for name in PARTS]
     return lived or any(left)

@@ -71,7 +71,7 @@ def deploy(file: Path | None, as_json: bool) -> None:
 )
 @as_json
 def up(folders: tuple[Path, ...], host: str, port: int, as_json: bool) -> None:
-    """Start everything, and keep it alive until Ctrl-C or SIGTERM.
+    """Start everything, and keep it alive until Ctrl-C, SIGTERM or a hang-up.
 
     The embedded Postgres, Prefect's server and its pages, a worker, every flow with its schedule,
     and the search page; a part that dies is started again. A configured database
@@ -87,8 +87,9 @@ def up(folders: tuple[Path, ...], host: str, port: int, as_json: bool) -> None:
     from flows.up import up as keep_up
 
     started, ended = time.monotonic(), Event()
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: ended.set())
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if ending != signal.SIGHUP or signal.getsignal(ending) != signal.SIG_IGN:  # as by nohup
+            signal.signal(ending, lambda *_: ended.set())
 
     def ready(addresses: Addresses) -> None:
         seconds = time.monotonic() - started

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from tasks.serve.errors import explain_errors
 from tasks.serve.heads import bounded_heads
 from tasks.serve.library import Answering, Library, Retrieval
 from tasks.serve.limits import BoundedBodies, Limits, Rate, Turns, Writing
+from tasks.serve.listen import address, listen
 from tasks.serve.log import log_json
 from tasks.serve.metrics import Measured, Metrics
 from tasks.settings import Settings
@@ -107,17 +107,9 @@ def serve(
             "Make one for each caller with `openbook tokens add NAME`, or serve on 127.0.0.1.",
         )
     app = create_app(settings, retrieval, answering, limits, doorkeeper)
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=256)
-    except OSError as error:
-        raise Fatal(
-            f"{host} port {port} cannot be served: {error.strerror or error}",
-            "Choose another with --port, or end the program that uses it.",
-        ) from None
+    listener = listen(host, port)
     with listener:
-        shown = f"[{host}]" if ":" in host else host
-        announce(f"http://{shown}:{listener.getsockname()[1]}", doorkeeper.locked)
+        announce(address(host, listener.getsockname()[1]), doorkeeper.locked)
         if settings.logs == "json":
             log_json()
         server = uvicorn.Server(configuration(app, limits, settings.logs))

@@ -13,14 +13,20 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 import pytest
 
+from flows.daemon import Daemon
+from flows.parts import await_answers, parts
 from tasks.database import connect, server
+from tasks.errors import Fatal
 from tasks.settings import Settings
 from tests.conftest import make_short_folder
+from tests.loopback import listening
 
 Found = TypeVar("Found")
 PARTS = ("up/worker", "up/search", "up/watch", "prefect/server", "postgres")
@@ -95,6 +101,17 @@ class Up:
             pid_file = server.cluster.locate(self.home) / "data" / "postmaster.pid"
             return int(pid_file.read_text().split("\n")[0]) if pid_file.exists() else 0
         return int(self.facts(part)["pid"])
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Another program's server, which says 200 to whatever it is asked."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def free_port() -> int:
@@ -209,6 +226,65 @@ def test_what_was_killed_itself_carries_on_and_ends_in_order_when_it_is_told(up:
     now = [up.pid(part) for part in PARTS]
     assert up.end(signal.SIGINT) == 0
     assert not any(lives(pid) for pid in now)
+
+
+@pytest.mark.parametrize(
+    ("with_signal", "when"),
+    [(signal.SIGHUP, "up/up.lock"), (signal.SIGINT, "prefect/server.json")],
+    ids=["hang-up", "Ctrl-C"],
+)
+@pytest.mark.faults
+def test_it_ends_in_order_while_it_starts(with_signal: signal.Signals, when: str) -> None:
+    """A terminal sends the signal to the whole group, whatever of it works then."""
+    folder = make_short_folder()
+    one = Up(folder)
+    with (folder / "up.log").open("wb") as log:
+        process = subprocess.Popen(
+            one.command(), env=one.environment, stdout=log, stderr=log, start_new_session=True
+        )
+    wait_for((one.home / when).exists)
+    os.killpg(process.pid, with_signal)
+    assert process.wait(_PATIENCE_SECONDS) == 0, (folder / "up.log").read_text()
+    assert (folder / "up.log").read_text() == ""
+    assert not Daemon(one.home / "prefect", "server").runs()
+    assert one.pid("postgres") == 0
+    shutil.rmtree(folder)
+
+
+@pytest.mark.faults
+def test_a_hang_up_ends_it_in_order() -> None:
+    folder = make_short_folder()
+    with started(Up(folder)) as one:
+        now = [one.pid(part) for part in PARTS]
+        assert one.end(signal.SIGHUP) == 0
+        assert not any(lives(pid) for pid in now)
+    shutil.rmtree(folder)
+
+
+def test_a_port_of_another_program_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    one = Up(tmp_path)
+    with listening(Healthy) as (other, _):
+        said = subprocess.run(
+            [*one.command(), "--port", str(other.server_port)],
+            env=one.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert said.returncode == 1
+    assert f"port {other.server_port} cannot be served" in json.loads(said.stdout)["error"]
+    assert not Daemon(one.home / "prefect", "server").runs()
+
+
+@pytest.mark.faults
+def test_what_another_program_answers_on_the_port_is_not_readiness(tmp_path: Path) -> None:
+    """It may take the port while our server is still starting."""
+    settings = Settings(home=tmp_path / "home")
+    with listening(Healthy) as (other, _):
+        kept = list(parts(settings, [], "http://127.0.0.1:9/api", "127.0.0.1", other.server_port))
+        (search,) = [part for part in kept if part.daemon.name == "search"]
+        search.start()
+        with pytest.raises(
+            Fatal, match=f"search does not start: .*port {other.server_port} cannot"
+        ):
+            await_answers([search], Event())
 
 
 @pytest.mark.faults
