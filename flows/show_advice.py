@@ -38,7 +38,9 @@ def advice(values: dict[str, Any]) -> None:
         console.print(
             f"{one['count']:>7,} answers: {one['says']} (mended by {mended})", markup=False
         )
+    _mended(values["mended_by"])
     _costs(values["costs"])
+    _latency(values["latency"])
     if values["missing"]:
         console.print("Not known, and what measures it:")
     unknown: dict[str, list[str]] = {}
@@ -84,6 +86,31 @@ def _figure(figure: dict[str, Any]) -> str:
     reach = figure["interval"]
     between = f" ({number(reach[0])} to {number(reach[1])})" if reach else ""
     return f"{number(figure['value'])} {figure['unit']}{between}"
+
+
+def _mended(ways: dict[str, Any]) -> None:
+    shares = [
+        f"{way} {_figure({**one, 'unit': ''}).replace('  (', ' (')}"
+        for way, one in ways.items()
+        if one["value"]
+    ]
+    if shares:
+        count = max(one["n"] for one in ways.values())
+        console.print(
+            f"  Of the {count:,} failures whose kind is known could be mended, with the 95 %"
+            f" interval, by {', '.join(shares)}",
+            markup=False,
+        )
+
+
+def _latency(halves: dict[str, Any]) -> None:
+    known = [f"{half} {number(one['value'])} ms" for half, one in halves.items()
+             if one["value"] is not None]  # fmt: skip
+    unknown = [half for half, one in halves.items() if one["value"] is None]
+    said = "Latency, median: " + ", ".join(known or ["not known"])
+    if unknown:
+        said += f"; {halves[unknown[0]]['measured_by']} measures {' and '.join(unknown)}"
+    console.print(said, markup=False)
 
 
 def _costs(found: dict[str, Any]) -> None:

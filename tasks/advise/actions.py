@@ -16,6 +16,8 @@ from tasks.advise.failures import DOCUMENTS, KINDS, PROMPT
 _CHEAPEST = 3
 _QUESTIONS = 100
 """A golden set of this size is what an experiment is priced for."""
+_UNTRAINED = {"fine-tuning": "prompt", "rag + fine-tuning": "rag"}
+"""What answers as long as nothing was trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,19 @@ def next_actions(
     ]  # fmt: skip
     mended_by = Counter(way for kind, n in kinds.items() for way in KINDS[kind].mended_by for _ in
                         range(n))  # fmt: skip
-    if mended_by[PROMPT] and "prompt" not in evidence.experiments.correct:
+    if mended_by[PROMPT]:  # what was tried shows in fewer of them: instructions are not recorded
+        answered_by = _UNTRAINED.get(decision.strategy, decision.strategy)
         actions.append(Action(
-            "say it in the prompt and examine that",
-            "openbook evaluate --answers --golden NAME --strategy none",
-            found["prompt"].asking(_QUESTIONS), 1.0,
+            "say in the prompt what fails, and examine the same questions before and after",
+            "openbook evaluate --answers --golden NAME --strategy "
+            + ("none" if answered_by == "prompt" else answered_by),
+            found[answered_by].asking(2 * _QUESTIONS), 1.0,
             f"{mended_by[PROMPT]:,} failures are of kinds that instructions can mend",
         ))  # fmt: skip
     if mended_by[DOCUMENTS]:
         actions.append(Action(
             "add the documents that are missing", "openbook ingest FOLDER", 0.0, 4.0,
-            f"{mended_by[DOCUMENTS]:,} corrections say what no document says",
+            f"{mended_by[DOCUMENTS]:,} failures lack what no document says",
         ))  # fmt: skip
     actions += _training(evidence, decision, holds, assumed)
     if decision.strategy in ("rag", "long-context"):

@@ -12,8 +12,9 @@ from tasks.advise.assumptions import Assumption, assumptions
 from tasks.advise.costs import BreakEven, Cost, break_evens, costs
 from tasks.advise.criteria import Criterion, criteria
 from tasks.advise.decide import Decision, decide
-from tasks.advise.evidence import Evidence
-from tasks.advise.failures import KINDS, Failure
+from tasks.advise.evidence import FEEDBACK, LOG, Evidence
+from tasks.advise.failures import KINDS, Failure, mended
+from tasks.advise.figures import Figure, counted
 from tasks.records import ChatModel
 
 _EXAMPLES = 3
@@ -53,6 +54,21 @@ class Advice:
             for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]
 
+    @property
+    def mended(self) -> dict[str, Figure]:
+        """The share of the failures that better retrieval, documents, prompts or training could
+        mend; those of two count for both."""
+        return mended(self.evidence.failures, FEEDBACK)
+
+    @property
+    def latency(self) -> dict[str, Figure]:
+        """The median milliseconds of a question's halves, as measured on this installation."""
+        usage = self.evidence.usage
+        return {
+            "retrieval": counted(usage.retrieval_ms, "ms", LOG),
+            "generation": counted(usage.generation_ms, "ms", LOG),
+        }
+
     def as_json(self) -> dict[str, Any]:
         """The advice as `--json` prints it."""
         decision, experiments = self.decision, self.evidence.experiments
@@ -79,6 +95,8 @@ class Advice:
                 }
                 for kind, count, examples in self.failures()
             ],
+            "mended_by": _measured(self.mended),
+            "latency": _measured(self.latency),
             "unassigned": {
                 "answers": self.evidence.unassigned,
                 "count": self.evidence.unassigned_count,
@@ -99,10 +117,6 @@ class Advice:
                 "assumptions": {name: asdict(one) for name, one in self.assumed.items()},
                 "strategies": {name: asdict(one) for name, one in self.costs.items()},
                 "break_even": [asdict(one) for one in self.break_evens],
-                "latency_ms": {
-                    "retrieval": self.evidence.usage.retrieval_ms,
-                    "generation": self.evidence.usage.generation_ms,
-                },
             },
             "flips": [
                 {
@@ -115,6 +129,10 @@ class Advice:
             ],
             "next_actions": [asdict(one) for one in self.actions],
         }
+
+
+def _measured(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
+    return {name: {**one.as_json(), "measured_by": one.command} for name, one in figures.items()}
 
 
 def advise(

@@ -138,11 +138,12 @@ def mended(failures: Sequence[Failure], command: str) -> dict[str, Figure]:
 
 
 def _scored(scores: Mapping[str, float], half: str | None, held: bool | None) -> str:
-    """The kind; `half` as openbook.failed_half has it."""
+    """The kind; `half` as openbook.failed_half has it, `held` whether the expected documents are in
+    the book, None where none is named."""
     if scores.get("schema", 1.0) < 1.0:
         return "format"
     if half == "retrieval":
-        return "missed" if held else "unknown"
+        return "unclear" if held is None else "missed" if held else "unknown"
     if scores.get("format", 1.0) < 1.0:
         return "format"
     if scores.get("refusal", 1.0) < 1.0:

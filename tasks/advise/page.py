@@ -1,15 +1,19 @@
-"""The advice as a page of Markdown, with its costs and failures as pictures."""
+"""The advice as a page of Markdown, with its costs and failures as pictures.
+
+It counts and quotes nothing: pages are kept where `forget` does not reach.
+"""
 
 from __future__ import annotations
 
 import base64
 import math
-from html import escape
+import re
 
 from tasks.advise.advise import Advice
 from tasks.advise.costs import costs
 from tasks.advise.criteria import Criterion
 from tasks.advise.failures import KINDS
+from tasks.advise.figures import Figure
 
 _COLOURS = {
     "prompt": "#64748b", "long-context": "#d97706", "rag": "#2563eb", "fine-tuning": "#db2777",
@@ -29,10 +33,15 @@ def markdown(advice: Advice) -> str:
     ]
     if advice.evidence.failures:
         lines += ["", "## What fails", "", _picture("failures", _failures(advice)), ""]
-        for kind, count, examples in advice.failures():
-            lines.append(f"- **{kind}** ({count:,}): {KINDS[kind].says}")
-            lines += [f"  - {_line(one.question)} → {_line(one.answer)}" for one in examples]
+        lines += [
+            f"- **{kind}** ({count:,}): {KINDS[kind].says}" for kind, count, _ in advice.failures()
+        ]
+        lines += ["", "| could be mended by | share of the failures whose kind is known |",
+                  "|---|---|"]  # fmt: skip
+        lines += [f"| {way} | {measured(one)} |" for way, one in advice.mended.items()]
     lines += _experiments(advice)
+    lines += ["", "## Latency", "", "| half | median |", "|---|---|"]
+    lines += [f"| {half} | {measured(one)} |" for half, one in advice.latency.items()]
     lines += ["", "## Costs", "", _picture("costs a year by volume", _curves(advice)), ""]
     lines += ["| strategy | tokens a question | $ per 1,000 | $ a year |", "|---|---|---|---|"]
     lines += [
@@ -55,7 +64,11 @@ def markdown(advice: Advice) -> str:
 
 def figure(one: Criterion) -> str:
     """A criterion's figure with its interval, or what measures it."""
-    found = one.figure
+    return measured(one.figure)
+
+
+def measured(found: Figure) -> str:
+    """A figure with its interval, or what measures it."""
     if found.value is None:
         return f"not known: `{found.command}`"
     text = number(found.value) + f" {found.unit}"
@@ -116,18 +129,18 @@ def _experiments(advice: Advice) -> list[str]:
     found = advice.evidence.experiments
     if not found.correct:
         return []
-    lines = ["", f"## Measured on {found.golden_set}", "", "| condition | model | correct |"
-             " questions |", "|---|---|---|---|"]  # fmt: skip
+    lines = ["", f"## Measured on {_plain(found.golden_set or '')}", ""]
+    lines += ["| condition | model | correct | questions |", "|---|---|---|---|"]
     return lines + [
-        f"| {name} | {found.models[name]} | {sum(values.values()) / len(values):.3f}"
+        f"| {name} | {_plain(found.models[name])} | {sum(values.values()) / len(values):.3f}"
         f" | {len(values):,} |"
         for name, values in found.correct.items()
     ]
 
 
-def _line(text: str) -> str:
-    plain = " ".join(text.split())
-    return escape(plain[:100] + ("…" if len(plain) > 100 else ""), quote=False)
+def _plain(text: str) -> str:
+    """A name as it is written, whatever it means in Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()#!|<>~&])", r"\\\1", " ".join(text.split()))
 
 
 def _picture(title: str, svg: str) -> str:

@@ -65,7 +65,7 @@ def test_a_steady_style_that_people_correct_is_trained(installation: Installatio
     found = expect(installation, "stable style", "fine-tuning")
     assert [one["kind"] for one in found["failures"]] == ["style"]
     first, second = found["next_actions"]
-    assert "in the prompt" in first["do"]
+    assert "say in the prompt" in first["do"]
     assert second["command"] == "openbook retrain SPEC"
     assert 0 < first["usd"] < second["usd"]
 
@@ -254,6 +254,10 @@ def test_a_shown_document_is_no_shown_answer(installation: Installation) -> None
     wrong = [0.0] * 30 + [1.0] * 30
     for context, kind in ((None, "unclear"), (0.0, "unknown"), (1.0, "unused")):
         installation.examined("rag", wrong, context=context)
+        installation.connection.execute(
+            "insert into golden_judgements (golden_question_id, path)"
+            " select id, 'lost.md' from golden_questions on conflict do nothing"
+        )
         found = recommended(installation).as_json()
         assert {one["kind"]: one["count"] for one in found["failures"]} == {kind: 30}
         assert ("fine-tuning" in found["recommendation"]) == (kind == "unused")
@@ -298,3 +302,55 @@ def test_what_was_scored_low_is_not_approved_and_fails(installation: Installatio
     assert (figures["approved"].value or 0) == pytest.approx(0.25, abs=0.1)
     found = recommended(installation).as_json()
     assert {one["kind"] for one in found["failures"]} == {"unclear"}
+
+
+def test_the_page_counts_what_people_said_and_quotes_none_of_it(
+    installation: Installation,
+) -> None:
+    asked = "Is ![x](http://evil.example/p.png) mine, asks Ana?"
+    for wanted in ("Never, 77 ducats.", None):
+        id = installation.log.say(asked, "Ask secretary Zimt.", started_at=START)
+        installation.log.judge(id, "correction" if wanted else "thumb", -1, 2, wanted)
+    installation.examined("rag", [0.0], model="m|`x`", golden="<b>faq</b>")
+    installation.connection.execute("update golden_questions set question = %s", [asked])
+    page = markdown(recommended(installation))
+    for quoted in ("evil.example", "Ana", "Zimt", "ducats", "<b>", "m|"):
+        assert quoted not in page
+    assert "**unknown** (1)" in page
+
+
+def test_what_retrieval_prompts_and_training_could_mend_and_latency_are_reported(
+    installation: Installation,
+) -> None:
+    unmeasured = recommended(installation).as_json()
+    assert unmeasured["latency"]["retrieval"]["value"] is None
+    assert unmeasured["mended_by"]["prompt"]["value"] is None
+    installation.correct_style(30)
+    installation.correct_facts(10)
+    installation.examined("rag", [1.0] * 3)
+    installation.connection.execute(
+        "update answer_results set retrieval_ms = 40, generation_ms = 900"
+    )
+    advice = recommended(installation)
+    found = advice.as_json()
+    assert {way: one["value"] for way, one in found["mended_by"].items()} == {
+        "retrieval": 0.0, "documents": 0.25, "prompt": 0.75, "training": 0.75,
+    }  # fmt: skip
+    low, high = found["mended_by"]["training"]["interval"]
+    assert low < 0.75 < high
+    assert (found["latency"]["retrieval"]["value"], found["latency"]["generation"]["value"]) == (
+        40, 900,
+    )  # fmt: skip
+    page = markdown(advice)
+    assert "| training | 0.75 share (" in page
+    assert "| generation | 900 ms |" in page
+
+
+def test_an_examination_without_passages_tries_no_prompt(installation: Installation) -> None:
+    installation.talk(120)
+    installation.correct_style(60)
+    installation.curated()
+    installation.examined("none", [0.0] * 20 + [1.0] * 20)
+    found = recommended(installation).as_json()
+    assert "prompt" in found["experiments"]["conditions"]
+    assert any("say in the prompt" in one["do"] for one in found["next_actions"])

@@ -129,6 +129,7 @@ def test_the_share_that_each_way_could_mend_is_of_the_failures_whose_kind_is_kno
         ({"format": 0.0}, "retrieval", True, "missed"),
         ({"refusal": 0.0}, "retrieval", True, "missed"),
         ({}, "retrieval", False, "unknown"),
+        ({"context_recall": 0.0}, "retrieval", None, "unclear"),
         ({"format": 0.0}, "generation", True, "format"),
         ({"refusal": 0.0}, "generation", True, "refusal"),
         ({"context_recall": 1.0}, "generation", True, "unused"),
@@ -136,7 +137,7 @@ def test_the_share_that_each_way_could_mend_is_of_the_failures_whose_kind_is_kno
     ],
 )
 def test_a_golden_question_tells_which_half_failed(
-    scores: dict[str, float], half: str, held: bool, expected: str
+    scores: dict[str, float], half: str, held: bool | None, expected: str
 ) -> None:
     row = {
         "item": "q", "answer": "a", "expected_answer": "b", "half": half, "held": held,

@@ -39,6 +39,8 @@ def test_the_advice_is_printed_and_kept_as_a_page(book: Book) -> None:
     assert "data:image/svg+xml;base64," in page
     for_people = CliRunner().invoke(main, ["advise", "--assume", "window=10"])
     assert for_people.output.startswith("rag · confidence")
+    assert "Latency, median: not known" in for_people.output
+    assert "## Latency" in page
     unknown, _, known = for_people.output.rpartition("Not known, and what measures it:")
     assert "whether answers have to cite:" in known
     assert "answers have to cite" not in unknown
