@@ -106,11 +106,14 @@ def test_an_item_that_fails_stops_no_other_and_is_asked_again(
     assert reasons == (0,)
 
 
+@pytest.mark.parametrize("raises", [True, False])
 def test_what_a_model_refuses_counts_as_no_answer_and_is_not_asked_again(
-    connection: Connection, exam: Exam
+    connection: Connection, exam: Exam, raises: bool
 ) -> None:
     def refuse(asked: Question) -> Answer:
-        raise Rejected("content policy")
+        if raises:
+            raise Rejected("content policy")
+        return Answer(asked.text, "", "failed", "none", reason="content policy", lasting=True)
 
     made = run(connection, exam, refuse)
     assert made.finished
