@@ -25,6 +25,7 @@ from tasks.training.examinations import Examination
 from tasks.training.gate import Standing, judge
 from tasks.training.registry import (
     Registered,
+    learned,
     model_of,
     place,
     promote,
@@ -109,11 +110,13 @@ def weigh(connection: Connection, settings: Settings, cycle: Cycle) -> None:
         return
     ours, theirs = sides
     items = list(dict.fromkeys(item for one in ours for item in one.scores))
-    version = candidate.dataset_version_id
+    held = [trained_on(connection, one, items) for one in learned(connection, candidate)]
     standing = Standing(
         tainted_at=candidate.tainted_at,
         retires_on=candidate.retires_on,
-        overlap=None if version is None else trained_on(connection, version, items),
+        overlap=None
+        if candidate.dataset_version_id is None
+        else [item for item in items if any(item in one for one in held)],
         today=datetime.now(UTC).date(),
         looks=looks(connection, candidate, present.id if present else None),
     )

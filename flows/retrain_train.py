@@ -130,6 +130,7 @@ def take_in(connection: Connection, settings: Settings, cycle: Cycle) -> None:
             Candidate(
                 name=cycle.wanted.name,
                 base=made.base,
+                base_artifacts=[bytes.fromhex(one) for one in made.base_artifacts],
                 training_run_id=run.id,
                 dataset_version_id=cycle.dataset_version_id,
                 endpoint_url=(settings.train_url or OPENAI) if made.model else None,

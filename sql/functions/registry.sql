@@ -77,6 +77,25 @@ end
 $$;
 comment on function openbook.check_promotable is 'Refuse a model that is tainted, shut down, or not served.';
 
+create or replace function openbook.made_from(
+    base text, training_run bigint, base_artifacts bytea[])
+returns setof openbook.chat_models
+language sql stable
+set search_path = openbook, public, pg_temp
+as $$
+    -- A provider may call a base otherwise than it was ordered.
+    select p.*
+    from chat_models p
+    cross join lateral (
+        values (made_from.base),
+               ((select r.base from training_runs r where r.id = made_from.training_run))
+    ) as b (name)
+    where b.name in (p.endpoint_model, p.artifact)
+    union
+    select p.* from chat_models p where p.artifact_sha256 = any (made_from.base_artifacts);
+$$;
+comment on function openbook.made_from is 'The models of the registry that a model of this base, training, and adapters merged into its base was trained further from: told by what a server calls them, by their folder, or by their adapter.';
+
 create or replace function openbook.promote_model(
     model bigint, expected bigint, decision bigint default null, reason text default null)
 returns bigint
@@ -145,14 +164,15 @@ set search_path = openbook, public, pg_temp
 as $$
 begin
     with recursive tainted as (
-        select m.id, m.task, m.endpoint_model, m.artifact
+        select m.id
         from chat_models m
         join changed v on v.id = m.dataset_version_id and v.tainted_at is not null
         union
         -- What was trained further from a tainted one has learned the same.
-        select m.id, m.task, m.endpoint_model, m.artifact
-        from chat_models m
-        join tainted t on m.base in (t.endpoint_model, t.artifact) and m.id <> t.id
+        select m.id
+        from tainted t
+        cross join chat_models m
+        join lateral openbook.made_from(m.base, m.training_run_id, m.base_artifacts) p on p.id = t.id
     )
     update chat_models m
     set tainted_at = now(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -84,6 +84,7 @@ class Artifact:
 
     `sha256` is that of the folder's manifest, which holds those of its files; None for a
     provider's model, whose weights nobody here sees. `metrics` are what the training measured.
+    `base_artifacts` are such hashes of the adapters that were merged into the base.
     """
 
     run_key: str
@@ -92,6 +93,7 @@ class Artifact:
     model: str | None = None
     sha256: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    base_artifacts: Sequence[str] = ()
 
 
 class Backend(Protocol):

@@ -27,7 +27,10 @@ ANSWER = "answer"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that comes into the registry: where it is, and what it was made of."""
+    """A model that comes into the registry: where it is, and what it was made of.
+
+    `base_artifacts` are the `artifact_sha256` of the adapters that were merged into its base.
+    """
 
     name: str
     base: str
@@ -35,6 +38,7 @@ class Candidate:
     training_run_id: int | None = None
     dataset_version_id: int | None = None
     base_sha256: bytes | None = None
+    base_artifacts: list[bytes] = field(default_factory=list)
     endpoint_url: str | None = None
     endpoint_model: str | None = None
     artifact: str | None = None
@@ -98,7 +102,8 @@ class Registered:
 def register(connection: Connection, candidate: Candidate) -> Registered:
     """Give the model the next version of its name; what a training made already stays as it is.
 
-    A model whose dataset is tainted is registered as tainted. Raises Fatal for a name with an @.
+    One whose dataset is tainted, or one of those that its base was made from, is registered as
+    tainted. Raises Fatal for a name with an @.
     """
     if "@" in candidate.name or not candidate.name.strip():
         raise Fatal(
@@ -110,6 +115,12 @@ def register(connection: Connection, candidate: Candidate) -> Registered:
         row = connection.execute(query("chat_model_register"), values).fetchone()
         assert row is not None
         return _select(connection, id=row[0])[0]
+
+
+def learned(connection: Connection, model: Registered) -> list[int]:
+    """The versions of datasets that it learned: its own, and those of what it is made from."""
+    rows = connection.execute(query("chat_model_learned"), {"model": model.id}).fetchall()
+    return [int(id) for (id,) in rows]
 
 
 def place(connection: Connection, model: Registered, name: str, url: str | None) -> Registered:

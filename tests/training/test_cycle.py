@@ -142,6 +142,25 @@ def test_what_is_forgotten_after_the_training_keeps_the_model_out(pupil: Pupil, 
     assert serving(pupil.connection) is None
 
 
+def test_a_model_that_was_trained_from_one_that_must_not_serve_is_kept_out(pupil: Pupil) -> None:
+    assert pupil.go(pupil.begin()).outcome == "promoted"
+    base = find_model(pupil.connection, "helm").endpoint_model
+    assert base is not None
+    pupil.school.provider.models[base] = None
+    pupil.school.rewrite(base=base, name="keel")
+    cycle = pupil.go(pupil.begin(), until="register")
+    assert cycle.step == "register"
+    pupil.connection.execute(
+        "update dataset_versions v set tainted_at = now()"
+        " from chat_models m where m.dataset_version_id = v.id and m.name = 'helm'"
+    )
+    pupil.connection.execute("update dataset_versions set tainted_at = null")
+    cycle = pupil.go(cycle)
+    assert find_model(pupil.connection, "keel").stage == "tainted"
+    assert cycle.outcome == "kept"
+    assert "forgotten" in pupil.says(cycle)
+
+
 def test_when_another_model_came_to_serve_the_candidate_is_judged_against_that(
     pupil: Pupil,
 ) -> None:

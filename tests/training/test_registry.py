@@ -25,6 +25,7 @@ from tasks.training.registry import (
     chat_models,
     check_artifact,
     find_model,
+    learned,
     model_of,
     place,
     promote,
@@ -229,6 +230,70 @@ def test_forgetting_marks_the_models_trained_on_it_and_those_made_from_them(
     with pytest.raises(Fatal, match="forgotten"):
         rollback(connection, other.id)
     assert registered(connection, dataset_version_id=version).stage == "tainted"
+
+
+def test_what_is_made_from_a_model_that_learned_what_was_forgotten_is_tainted_whenever_it_comes(
+    connection: Connection, database: Settings, version: int
+) -> None:
+    registered(
+        connection, dataset_version_id=version, artifact="/adapters/helm", artifact_sha256=b"helm"
+    )
+    forget(connection, database)
+    (run,) = connection.execute(
+        "insert into training_runs (run_key, backend, method, dataset_sha256, base)"
+        " values ('k', 'openai', 'sft', '', 'helm') returning id"
+    ).fetchone() or (0,)
+    made = [
+        registered(connection, name="named", base="helm", endpoint_model="named"),
+        registered(connection, name="placed", base="/adapters/helm", endpoint_model="placed"),
+        registered(connection, name="dated", base="helm-2026", training_run_id=run),
+        registered(connection, name="merged", base="/merged", base_artifacts=[b"x", b"helm"]),
+        registered(connection, name="further", base="named", endpoint_model="further"),
+        registered(connection, name="again", base="helm"),
+    ]
+    assert {model.stage for model in made} == {"tainted"}
+    for model in made:
+        with pytest.raises(Fatal, match="forgotten"):
+            promote(connection, model, None)
+    assert registered(connection, name="other", endpoint_model="other").stage == "candidate"
+
+
+def test_forgetting_reaches_what_was_made_from_a_merged_or_renamed_base(
+    connection: Connection, database: Settings, version: int
+) -> None:
+    trained = registered(connection, dataset_version_id=version, artifact_sha256=b"helm")
+    (run,) = connection.execute(
+        "insert into training_runs (run_key, backend, method, dataset_sha256, base)"
+        " values ('k', 'openai', 'sft', '', 'helm') returning id"
+    ).fetchone() or (0,)
+    merged = registered(
+        connection, name="keel", base="/m", base_artifacts=[b"helm"], endpoint_model="keel"
+    )
+    dated = registered(
+        connection, name="mast", base="helm-2026", training_run_id=run, endpoint_model="mast"
+    )
+    last = registered(connection, name="sail", base="keel", endpoint_model="sail")
+    assert [learned(connection, model) for model in (trained, merged, dated, last)] == [
+        [version]
+    ] * 4
+    forget(connection, database)
+    assert {model.stage for model in chat_models(connection)} == {"tainted"}
+
+
+def test_a_registration_and_a_forgetting_at_once_leave_no_unmarked_model(
+    connection: Connection, database: Settings, version: int
+) -> None:
+    registered(connection, dataset_version_id=version)
+    connection.commit()
+    forgetting = threading.Thread(target=forget, args=[connection, database])
+    with closing(connect(database)) as own:
+        with own.transaction():
+            further = registered(own, name="keel", base="helm", endpoint_model="keel")
+            forgetting.start()
+            forgetting.join(0.3)
+            assert forgetting.is_alive()
+        forgetting.join()
+        assert model_of(own, further.id).stage == "tainted"
 
 
 @pytest.mark.parametrize("first", ["forget", "promote"])

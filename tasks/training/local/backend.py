@@ -124,6 +124,7 @@ class LocalBackend:
             folder=artifact,
             sha256=digest(artifact),
             metrics=manifest["metrics"],
+            base_artifacts=manifest["base"].get("made_from", ()),
         )
 
 

@@ -34,6 +34,15 @@ class Base:
         """Whether the base is one GGUF file."""
         return self.path.suffix == ".gguf"
 
+    def made_from(self) -> list[str]:
+        """The sha256 of the manifests of the adapters merged into it, the first merged first."""
+        try:
+            manifest = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+            merged = manifest["adapter_manifest_sha256"]
+            return [*manifest["base"].get("made_from", ()), str(merged)]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []  # not a model that was merged here
+
     def sha256(self) -> str:
         """What names these very weights: of the file, or of the folder's files and their names."""
         if self.is_gguf:

@@ -172,7 +172,7 @@ def _leave(job: TrainingJob, recipe: Recipe, base: Base, proof: Proof, trainer: 
         "dataset_sha256": job.dataset_sha256,
         "train_sha256": sha256_of(job.train),
         "validation_sha256": sha256_of(job.validation) if job.validation else None,
-        "base": {"name": job.base, "sha256": base.sha256()},
+        "base": {"name": job.base, "sha256": base.sha256(), "made_from": base.made_from()},
         "settings": asdict(recipe),
         "metrics": _metrics(proof, trainer),
     }

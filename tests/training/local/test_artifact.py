@@ -18,7 +18,7 @@ import pytest
 from tasks.errors import Rejected
 from tasks.training.backend import TrainingJob
 from tasks.training.local.adapter import load_adapter, merge
-from tasks.training.local.artifact import check, writing
+from tasks.training.local.artifact import check, digest, writing
 from tasks.training.local.backend import LocalBackend
 from tasks.training.local.base import find_base, load_model, load_tokenizer
 from tasks.training.local.export_gguf import export_gguf
@@ -67,6 +67,8 @@ def test_a_merged_model_answers_as_the_adapter_upon_its_base(
 
     merged = merge(trained, tmp_path / "merged")
     assert check(merged)["kind"] == "merged model"
+    assert find_base(str(tiny)).made_from() == []
+    assert find_base(str(merged)).made_from() == [digest(trained)]
     one, other = load_adapter(find_base(str(tiny)), trained), load_model(find_base(str(merged)))
     tokenizer = load_tokenizer(find_base(str(merged)))
     prompt = tokenizer.apply_chat_template(
