@@ -114,15 +114,14 @@ def show_version(name: str, as_json: bool) -> None:
     if as_json:
         print_json({key: value for key, value in row.items() if key != "version_id"})
         return
-    first, *falls, _ = row["funnel"]
-    golden = row["splits"].get("golden", 0)
+    beside = ("source", "kept", "golden")
     _show_report(
         {
             **row,
-            "conversations": first["examples"],
             "created": True,
-            "golden": golden,
-            "funnel": falls,
+            "golden": row["splits"].get("golden", 0),
+            "sources": [one for one in row["funnel"] if one["step"] == "source"],
+            "funnel": [one for one in row["funnel"] if one["step"] not in beside],
         }
     )
     if row["tainted_at"]:
@@ -210,14 +209,14 @@ def _show_report(report: dict[str, Any]) -> None:
     state = "plan" if number is None else f"version {number}"
     same = "" if report["created"] or number is None else " (as before)"
     click.echo(f"{report['dataset']} · {report['kind']} · {state}{same}")
-    click.echo(f"{report['conversations']:>9,} conversations")
+    for one in report["sources"]:
+        click.echo(f"{one['examples']:>9,} {one['reason']}")
     for one in report["funnel"]:
         click.echo(f"{-one['examples']:>9,} {one['step']}: {one['reason']}")
-    in_splits = report["examples"] - report["golden"]
-    click.echo(f"{in_splits:>9,} examples: {_splits(report['splits'])}")
+    click.echo(f"{report['examples']:>9,} examples: {_splits(report['splits'])}")
     if report["golden"]:
         click.echo(f"{report['golden']:>9,} golden questions, which never train")
-    if not in_splits and (made_of := _MADE_OF.get(report["kind"])):
+    if not report["examples"] and (made_of := _MADE_OF.get(report["kind"])):
         click.echo(made_of)
     click.echo(_price(report))
     click.echo(f"sha256 {report['content_sha256']}")

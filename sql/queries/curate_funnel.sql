@@ -6,7 +6,7 @@ with fallen as (
     union all
     select 'draft', 'it has nothing to make an example of', count(*)
     from chosen c
-    where not c.general and not exists (select from drafted d where d.conversation_id = c.conversation_id)
+    where not exists (select from drafted d where d.conversation_id = c.conversation_id)
 )
 select f.step, f.reason, f.examples
 from fallen f

@@ -5,4 +5,4 @@ where c.step is not null
 union all
 select %(version)s, c.conversation_id, null, 'draft', 'it has nothing to make an example of', null
 from chosen c
-where not c.general and not exists (select from drafted d where d.conversation_id = c.conversation_id)
+where not exists (select from drafted d where d.conversation_id = c.conversation_id)

@@ -65,11 +65,12 @@ def _picture(title: str, svg: str) -> str:
 
 def _funnel(steps: Sequence[Mapping[str, Any]]) -> str:
     """What is left after each step, and beside it what fell there."""
-    left = steps[0]["examples"] if steps else 0
+    left = sum(one["examples"] for one in steps if one["step"] == "source")
     rows = [("looked at", left, 0)]
-    for step in dict.fromkeys(one["step"] for one in steps[1:-1]):
-        fell = sum(one["examples"] for one in steps if one["step"] == step)
-        left = max(0, left - fell)
+    falls = [one for one in steps if one["step"] not in ("source", "kept", "golden")]
+    for step in dict.fromkeys(one["step"] for one in falls):
+        fell = sum(one["examples"] for one in falls if one["step"] == step)
+        left -= fell
         rows.append((f"after {step}", left, fell))
     most = max([held + fell for _, held, fell in rows], default=1) or 1
     body = ""

@@ -31,7 +31,10 @@ _OWNERSHIP_SIMILARITY = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """One line of the funnel: how many examples fell at a step, for a reason."""
+    """One line of the funnel: how many examples fell at a step, for a reason.
+
+    Of the step `source`: how many conversations or examples came in.
+    """
 
     step: str
     reason: str
@@ -40,15 +43,24 @@ class Fall:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a version would be: `content_sha256` covers every split; tokens are the training's."""
+    """What a version would be: `content_sha256` covers every split; tokens are the training's.
+
+    `examples` are those of `splits`, beside the golden questions: as many as `sources` brought and
+    `funnel` let through.
+    """
 
     content_sha256: bytes
     examples: int
     tokens: int
     splits: dict[str, int]
     golden: tuple[bytes, ...]
-    conversations: int
+    sources: tuple[Fall, ...]
     funnel: tuple[Fall, ...]
+
+    @property
+    def conversations(self) -> int:
+        """How many the source named, general data left out."""
+        return self.sources[0].examples
 
 
 def decide(
@@ -176,10 +188,9 @@ def _decided(connection: Connection, recipe: Recipe, golden: Sequence[str]) -> D
     row = connection.execute(
         query("curate_content"), {"golden": golden_recipe(recipe), "questions": questions}
     ).fetchone()
-    total = connection.execute("select count(*) from chosen where not general").fetchone()
     assert row is not None
-    assert total is not None
-    content_sha256, examples, tokens, *counts, _ = row
+    content_sha256, examples, tokens, *counts = row
+    sources = connection.execute(query("curate_sources")).fetchall()
     falls = connection.execute(query("curate_funnel")).fetchall()
     return Decision(
         content_sha256=content_sha256,
@@ -187,7 +198,7 @@ def _decided(connection: Connection, recipe: Recipe, golden: Sequence[str]) -> D
         tokens=tokens,
         splits=dict(zip(SPLITS, counts, strict=True)),
         golden=tuple(questions),
-        conversations=total[0],
+        sources=tuple(Fall("source", *source) for source in sources),
         funnel=tuple(Fall(*fall) for fall in falls),
     )
 

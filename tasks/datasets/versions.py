@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import timedelta
 from importlib.metadata import version as installed
 from typing import Any
@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from tasks.database import query
-from tasks.datasets.decide import Decision, golden_recipe
+from tasks.datasets.decide import Decision, Fall, golden_recipe
 from tasks.datasets.example import EXAMPLE_VERSION, Recipe
 from tasks.datasets.price import Price
 from tasks.datasets.spec import Spec, Split
@@ -52,6 +52,7 @@ class Outcome:
             "splits": decision.splits,
             "golden": len(decision.golden),
             "conversations": decision.conversations,
+            "sources": [asdict(source) for source in decision.sources],
             "funnel": [asdict(fall) for fall in decision.funnel],
             "tokens": decision.tokens,
             "tokenizer": self.tokenizer,
@@ -133,14 +134,16 @@ def record(
 
 def _record_funnel(connection: Connection, version_id: int, decision: Decision) -> None:
     lines = [
-        ("source", "conversations looked at", decision.conversations),
-        *((fall.step, fall.reason, fall.examples) for fall in decision.funnel),
-        ("kept", "examples of the version", decision.examples),
+        *decision.sources,
+        *decision.funnel,
+        Fall("kept", "examples of the version", decision.examples),
     ]
+    if decision.golden:
+        lines.append(Fall("golden", "questions, which never train", len(decision.golden)))
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into openbook.dataset_funnel values (%s, %s, %s, %s, %s)",
-            [(version_id, place, *line) for place, line in enumerate(lines, 1)],
+            [(version_id, place, *astuple(line)) for place, line in enumerate(lines, 1)],
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 from psycopg.errors import RestrictViolation
 from psycopg.types.json import Jsonb
 
+from tasks.datasets.card import card
 from tasks.datasets.versions import compare, describe, explain, find_version, sweep_examples
 from tasks.errors import Rejected
 from tests.datasets.conftest import Log
@@ -77,17 +80,53 @@ def test_every_conversation_is_in_or_has_a_reason(log: Log) -> None:
     log.judge(bad, "thumb", -1, ordinal=2)
     failed = log.say(log.text(), '{"error": "time-out"}')
     alone = log.say("Is anybody there?")
-    outcome = log.curate("quality: {min_tokens: 16}\n")
+    log.curate("quality: {min_tokens: 16}\n")
     assert log.fate(refusal) == "the answer is a refusal"
     assert log.fate(short) == "too short"
     assert log.fate(bad) == "negative feedback"
     assert log.fate(failed) == "an error message"
     assert log.fate(alone).startswith("invalid: ")
     assert sorted(one == "exact duplicate" for one in map(log.fate, twins)) == [False, True]
-    fell = sum(fall.examples for fall in outcome.decision.funnel)
-    assert outcome.decision.conversations == outcome.decision.examples + fell
+    assert_it_adds_up(log)
     steps = [one["step"] for one in describe(log.connection, "support")["funnel"]]
     assert (steps[0], steps[-1]) == ("source", "kept")
+
+
+def assert_it_adds_up(log: Log) -> None:
+    """What came in, less what fell, is what the newest version's splits hold."""
+    row = find_version(log.connection, "support")
+    counts = Counter[str]()
+    for one in describe(log.connection, "support")["funnel"]:
+        counts[one["step"]] += one["examples"]
+    came, kept, golden = (counts.pop(step, 0) for step in ("source", "kept", "golden"))
+    assert came - counts.total() == kept == row["examples"]
+    assert kept == sum(row["splits"].get(split, 0) for split in ("train", "validation", "test"))
+    assert golden == row["splits"].get("golden", 0)
+
+
+def test_the_funnel_adds_up_with_general_data_and_golden_questions(log: Log) -> None:
+    ask_golden(log, *(f"how often must the pump of bay {n} be turned by hand" for n in range(5)))
+    log.grow(12, tags=["own"])
+    log.grow(30, tags=["general"])
+    log.connection.execute("insert into conversations (tags) values ('{own}'), ('{general}')")
+    outcome = log.curate(
+        "source: {filter: {tags: own}}\nmix: {filter: {tags: general}, share: 0.2}\n"
+    )
+    assert_it_adds_up(log)
+    assert [one.examples for one in outcome.decision.sources] == [13, 31]
+    picture = card(describe(log.connection, "support")).partition("base64,")[2].partition(")")[0]
+    assert f">{outcome.decision.examples:,}  (-" in base64.b64decode(picture).decode()
+
+
+def test_the_funnel_adds_up_where_a_conversation_has_several_examples(log: Log) -> None:
+    for place in range(4):
+        said = log.say(f"Is it {place}?", "No.", "Really?", "No.")
+        log.judge(said, "correction", ordinal=2, alternative=log.text())
+        log.judge(said, "correction", ordinal=4, alternative=log.text())
+    log.grow(2)
+    outcome = log.curate(ALL, kind="preference")
+    assert [one.examples for one in outcome.decision.sources] == [6, 4]
+    assert_it_adds_up(log)
 
 
 def test_why_tells_the_fate_of_a_conversation_and_of_an_example(log: Log) -> None:
@@ -211,12 +250,17 @@ def test_a_conversation_about_a_picture_is_left_out(log: Log) -> None:
     assert log.fate(seen) == "draft: a message holds more than text"
 
 
+def ask_golden(log: Log, *questions: str) -> None:
+    log.connection.execute("insert into golden_sets (name, collection_id) values ('g', 1)")
+    for question in questions:
+        log.connection.execute(
+            "insert into golden_questions (golden_set_id, question) values (1, %s)", [question]
+        )
+
+
 def test_golden_questions_are_a_split_that_never_trains(log: Log) -> None:
     question = "how often must the shaft of a stored pump be turned by hand"
-    log.connection.execute("insert into golden_sets (name, collection_id) values ('g', 1)")
-    log.connection.execute(
-        "insert into golden_questions (golden_set_id, question) values (1, %s)", [question]
-    )
+    ask_golden(log, question)
     asked = log.say(f"Tell me: {question}, please?", log.text())
     log.grow(5)
     outcome = log.curate()
