@@ -21,11 +21,13 @@ class Verdict:
 
 
 def due(connection: Connection, spec: Spec) -> Verdict:
-    """Apply the spec's trigger to the conversations logged since the newest version.
+    """Apply the spec's trigger to what was stored since the newest version.
 
     Cooldown comes first; then any of enough new conversations, a large share of negative feedback
-    since, or age (if there is anything new) is enough. The first version is due when there are
-    conversations at all.
+    among enough of it, or age (if there is anything new) is enough. A conversation is new where the
+    version did not look at it, or where what an example of the kind is made of changed: its
+    messages, its corrections, for pairs also other answers and thumbs. The first version is due
+    when there are conversations at all.
     """
     policy = spec.trigger
     with (
@@ -33,7 +35,8 @@ def due(connection: Connection, spec: Spec) -> Verdict:
         connection.cursor(row_factory=dict_row) as one,
     ):
         looked_at = choose(connection, spec)
-        row = one.execute(query("curate_since"), {"name": spec.name}).fetchone()
+        given = {"name": spec.name, "made_of": _made_of(spec)}
+        row = one.execute(query("curate_since"), given).fetchone()
     assert row is not None
     if row["version"] is None:
         return Verdict(
@@ -55,9 +58,9 @@ def due(connection: Connection, spec: Spec) -> Verdict:
             f"{new:,} new or changed conversations, {policy.new_examples:,} are enough",
         ),
         (
-            judged > 0 and share >= policy.negative_share,
+            judged >= policy.min_judgements and share >= policy.negative_share,
             f"{share:.0%} of {judged:,} judgements since are negative, {policy.negative_share:.0%} "
-            "are enough",
+            f"of {policy.min_judgements:,} or more are enough",
         ),
         (
             hours / 24 >= policy.max_age_days and new > 0,
@@ -67,3 +70,10 @@ def due(connection: Connection, spec: Spec) -> Verdict:
     )
     met = tuple(sentence for holds, sentence in tests if holds)
     return Verdict(bool(met), met or tuple(f"not due: {sentence}" for _, sentence in tests))
+
+
+def _made_of(spec: Spec) -> list[str]:
+    """The kinds of feedback that change the examples there are, and not their standing alone."""
+    if spec.kind == "preference":
+        return ["correction", "regeneration", "thumb"]
+    return ["correction"] if spec.quality.corrections else []

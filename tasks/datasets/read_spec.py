@@ -19,7 +19,8 @@ _COUNTS = {
     "quality.min_tokens": 0, "quality.max_tokens": 1, "quality.min_turns": 1,
     "decontaminate.ngram": 3, "balance.per_user": 1, "balance.per_tag": 1,
     "raft.distractors": 0, "price.epochs": 1, "price.usd_per_million_tokens": 0,
-    "trigger.new_examples": 1, "trigger.max_age_days": 0, "trigger.cooldown_hours": 0,
+    "trigger.new_examples": 1, "trigger.min_judgements": 1, "trigger.max_age_days": 0,
+    "trigger.cooldown_hours": 0,
 }  # fmt: skip
 
 

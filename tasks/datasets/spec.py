@@ -105,10 +105,11 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """When a new version is worth making."""
+    """When a new version is worth making: `negative_share` is asked of that many judgements."""
 
     new_examples: int = 100
     negative_share: float = 0.2
+    min_judgements: int = 20
     max_age_days: float = 30.0
     cooldown_hours: float = 24.0
 

@@ -75,7 +75,8 @@ def test_a_spec_becomes_a_version_with_a_card_and_files(book: Book, tmp_path: Pa
 
 
 def test_a_trigger_explains_itself_either_way(book: Book, tmp_path: Path) -> None:
-    path = spec(tmp_path, "trigger: {new_examples: 5, cooldown_hours: 0, max_age_days: 9}\n")
+    policy = "{new_examples: 5, min_judgements: 1, cooldown_hours: 0, max_age_days: 9}"
+    path = spec(tmp_path, f"trigger: {policy}\n")
     assert as_json("curate", path, "--if-due")["version"] is None
     with book.connect() as connection:
         log = Log(connection, book.settings)
@@ -95,7 +96,7 @@ def test_a_trigger_explains_itself_either_way(book: Book, tmp_path: Path) -> Non
         log.judge(new[0], "thumb", -1)
     disliked = as_json("curate", path, "--if-due")
     assert disliked["trigger"]["reasons"] == [
-        "100% of 1 judgements since are negative, 20% are enough"
+        "100% of 1 judgements since are negative, 20% of 1 or more are enough"
     ]
     cooling = spec(tmp_path, "trigger: {cooldown_hours: 1}\n")
     assert "cooldown" in openbook("curate", cooling, "--if-due").output
