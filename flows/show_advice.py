@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.show import console
-from tasks.advise.page import dollars, number
+from tasks.advise.page import dollars, number, price
 
 if TYPE_CHECKING:
     from tasks.advise.assumptions import Assumption
@@ -54,7 +54,7 @@ def advice(values: dict[str, Any]) -> None:
     for place, one in enumerate(values["next_actions"], 1):
         console.print(
             f" {place}. {one['do']}: {one['command']} "
-            f"(${dollars(one['usd'], 2)}, {one['hours']:g} h)\n"
+            f"({price(one['usd'])}, {one['hours']:g} h)\n"
             f"    {one['why']}",
             markup=False,
         )

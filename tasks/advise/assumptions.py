@@ -14,7 +14,7 @@ from tasks.records import ChatModel
 
 _PASSAGES = 5
 _DEFAULT = "assumed"
-_UNKNOWN = "not known"
+_UNKNOWN = "nothing says it"
 _CACHE_MINUTES = 5.0
 """OpenAI's guide to prompt caching: 5 to 10 minutes of inactivity."""
 _MEANINGS = {
@@ -57,7 +57,8 @@ def assumptions(
     price = _listed(model)
     listed = f"price list of {listed_on()}"
     usage, figures = evidence.usage, evidence.figures
-    chunk = (figures["corpus_tokens"].value or 0.0) / max(evidence.chunks, 1)
+    corpus = figures["corpus_tokens"].value or 0.0
+    shown = min(corpus, _PASSAGES * corpus / max(evidence.chunks, 1))
     training = (evidence.dataset or {}).get("usd")
     local = model is not None and _is_local(model)
     free = 0.0 if local else None
@@ -75,7 +76,7 @@ def assumptions(
         "prompt_tokens": [(usage.prompt_tokens, "measured"), (300.0, _DEFAULT)],
         "context_tokens": [
             (usage.context_tokens, "measured"),
-            (_PASSAGES * chunk or None, f"{_PASSAGES} of the collection's mean chunks"),
+            (shown or None, f"{_PASSAGES} of the collection's mean chunks"),
             (1_500.0, _DEFAULT),
         ],
         "answer_tokens": [(usage.output_tokens, "measured"), (250.0, _DEFAULT)],

@@ -82,6 +82,11 @@ def limit(one: Criterion) -> str:
     return f"{one.relation} {number(one.threshold)}"
 
 
+def price(usd: float | None) -> str:
+    """What something costs once, with cents."""
+    return f"price {dollars(usd)}" if usd is None else f"${dollars(usd, 2)}"
+
+
 def dollars(usd: float | None, digits: int = 0) -> str:
     """An amount with so many digits behind the point, or that it is not known."""
     return "not known" if usd is None else f"{usd:,.{digits}f}"
@@ -113,7 +118,7 @@ def _verdict(advice: Advice) -> list[str]:
         lines += ["", f"{advice.evidence.of_nowhere}."]
     lines += ["", "Next:", ""]
     lines += [
-        f"{place}. {one.do}: `{one.command}` (${dollars(one.usd, 2)}, {one.hours:g} h). {one.why}."
+        f"{place}. {one.do}: `{one.command}` ({price(one.usd)}, {one.hours:g} h). {one.why}."
         for place, one in enumerate(advice.actions, 1)
     ]
     lines += ["", "What would change it:", ""]

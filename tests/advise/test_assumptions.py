@@ -9,7 +9,7 @@ import pytest
 from tasks.advise.advise import Advice, advise
 from tasks.advise.assumptions import room
 from tasks.advise.evidence import gather
-from tasks.advise.page import markdown
+from tasks.advise.page import markdown, price
 from tasks.datasets.quality import refuses
 from tasks.records import ChatModel
 from tests.advise.conftest import Installation
@@ -118,12 +118,13 @@ def test_prices_that_nobody_knows_are_said_to_be_unknown(installation: Installat
     installation.searched(5)
     found = advice(installation, ChatModel("gpt-5", "gpt-5"))
     for name in ("tuned_price_factor", "usd_per_training", "hosting_usd_per_month"):
-        assert value(found, name) == (None, "not known")
+        assert value(found, name) == (None, "nothing says it")
     assert found.costs["fine-tuning"].usd_a_year is None
     assert found.costs["rag"].usd_a_year is not None
     turning = {name for turn in found.break_evens for name in (turn.cheaper, turn.other)}
     assert not {"fine-tuning", "rag + fine-tuning"} & turning
     assert "| fine-tuning | 300 + 250 | not known | not known |" in markdown(found)
+    assert price(None) == "price not known"
     given = advice(
         installation, ChatModel("gpt-5", "gpt-5"), tuned_price_factor=2, usd_per_training=9,
         hosting_usd_per_month=0,
