@@ -17,11 +17,12 @@ from psycopg import Connection
 from tasks.answer.answer import Prepared, complete
 from tasks.answer.answer import prepare as find_passages
 from tasks.answer.log import log_answer, said_before
-from tasks.answer.offline import ensure_offline, is_offline
+from tasks.answer.offline import OFFLINE, ensure_offline, is_offline
 from tasks.answer.prompt import Message
 from tasks.answer.retrieval import Retrieval
 from tasks.conversations.pseudonyms import pseudonyms
 from tasks.database import connect
+from tasks.errors import Fatal
 from tasks.records import Answer, ChatModel
 from tasks.retrieve.search import ask, search
 from tasks.settings import Settings, current
@@ -142,17 +143,39 @@ def serving_model(
 ) -> ChatModel | None:
     """The model that answers, where it can be asked; the small one's server is started for that.
 
-    `name` is the NAME@VERSION of a registered one, or a model of the configured endpoint; without
-    it, the registry's serving model answers, else the configured one. Raises Fatal for one that no
-    server has.
+    `name` is the NAME@VERSION of a registered one, or a NAME: see `_model_named`. Without it, the
+    registry's serving model answers, else the configured one. Raises Fatal for one that is unknown
+    or that no server has.
     """
     if name is None:
         model = registry.serving_model(connection, settings)
     elif "@" in name:
         model = registry.find_model(connection, name).chat_model(settings)
     else:
-        model = registry.configured_model(replace(settings, answer_model=name))
+        model = _model_named(connection, settings, name)
     return None if model is None else reachable(settings, model)
+
+
+def _model_named(connection: Connection, settings: Settings, name: str) -> ChatModel | None:
+    """The configured model or `offline`, else the newest registered one of that name.
+
+    Any other name is one of the configured endpoint's, and unknown where the settings name none: a
+    slip of the pen must not send passages to OpenAI. Raises Fatal for an unknown one.
+    """
+    if name not in (settings.answer_model, OFFLINE):
+        known = [
+            one for one in registry.chat_models(connection, registry.ANSWER) if one.name == name
+        ]
+        if known:
+            return known[-1].chat_model(settings)
+        if settings.answer_model == OFFLINE or not (settings.answer_model or settings.answer_url):
+            raise Fatal(
+                f"There is no model {name} in the registry, and no endpoint is configured that "
+                "could have it; nothing was sent",
+                "See the models with: openbook models. One of OpenAI's, or of your own endpoint, "
+                "answers once OPENBOOK_ANSWER_MODEL (and OPENBOOK_ANSWER_URL) name it.",
+            )
+    return registry.configured_model(replace(settings, answer_model=name))
 
 
 def reachable(settings: Settings, model: ChatModel) -> ChatModel:

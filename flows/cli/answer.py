@@ -44,7 +44,11 @@ _STRATEGIES = click.Choice(["rag", "long-context", "none"])
 @click.option(
     "--collection", default="default", show_default=True, help="The collection to work in."
 )
-@click.option("--model", help="Ask this model of the configured endpoint, not the one that serves.")
+@click.option(
+    "--model",
+    metavar="NAME[@V]",
+    help="Ask this registered model, or one of the configured endpoint, not the one that serves.",
+)
 @click.option(
     "--conversation",
     metavar="NAME",

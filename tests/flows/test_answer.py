@@ -58,6 +58,29 @@ def test_a_model_that_fails_ends_with_1_and_says_why(model: ChatEndpoint) -> Non
     assert "content policy" in result.stdout
 
 
+@pytest.mark.parametrize("configured", ["offline", ""])
+def test_a_mistyped_model_is_not_looked_for_at_openai(
+    book: Book, monkeypatch: pytest.MonkeyPatch, configured: str
+) -> None:
+    monkeypatch.setenv("OPENBOOK_ANSWER_MODEL", configured)
+    monkeypatch.delenv("OPENBOOK_ANSWER_URL", raising=False)
+    monkeypatch.setenv("OPENBOOK_ANSWER_KEY", "sk-0")
+    current.cache_clear()
+    result = openbook("answer", QUESTION, "--model", "smolm2")
+    assert result.exit_code == 1
+    assert "no model smolm2 in the registry" in result.stderr
+    assert "nothing was sent" in result.stderr
+
+
+def test_a_bare_name_is_the_newest_registered_model_else_one_of_the_endpoint(
+    model: ChatEndpoint,
+) -> None:
+    as_json("models", "register", "support", "--model", "support-7", "--url", model.url)
+    for name, asked in (("support", "support-7"), ("moon-2", "moon-2")):
+        as_json("answer", QUESTION, "--no-log", "--model", name)
+        assert model.requests[-1]["model"] == asked
+
+
 def test_without_a_model_the_passages_are_shown_and_what_to_set(book: Book) -> None:
     book.write("tides.md", TIDES)
     book.ingest()
