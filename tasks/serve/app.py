@@ -25,6 +25,7 @@ from tasks.serve.limits import BoundedBodies, Limits, Rate, Turns, Writing
 from tasks.serve.listen import address, listen
 from tasks.serve.log import log_json
 from tasks.serve.metrics import Measured, Metrics
+from tasks.serve.probe import Probe
 from tasks.settings import Settings
 
 
@@ -42,6 +43,7 @@ def create_app(
         seconds=limits.seconds,
         application_name="openbook serve",
     )
+    probe = Probe(settings, limits)
     metrics = Metrics()
 
     @asynccontextmanager
@@ -52,11 +54,13 @@ def create_app(
             limits=limits,
             rate=Rate(limits.rate),
             turns=Turns(limits),
+            probe=probe,
             metrics=metrics,
             writing=Writing(limits.concurrency),
         )
         yield
         pool.close()
+        probe.close()
 
     app = FastAPI(
         title="Openbook",

@@ -15,6 +15,7 @@ from tasks.serve.errors import Refusal
 from tasks.serve.library import Library
 from tasks.serve.limits import Limits, Rate, Turns, Writing
 from tasks.serve.metrics import Metrics
+from tasks.serve.probe import Probe
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Desk:
     limits: Limits
     rate: Rate
     turns: Turns
+    probe: Probe
     metrics: Metrics
     writing: Writing
 

@@ -298,10 +298,6 @@ class Library:
             )
         )
 
-    def ready(self) -> None:
-        """Raises what stands between the database and an answer."""
-        self._pool.run(lambda connection: connection.execute("select 1"))
-
     def _rows(
         self, access: Access, kind: type[Row], name: str, values: Mapping[str, Any]
     ) -> list[Row]:

@@ -144,7 +144,7 @@ async def health(desk: AtDesk) -> JSONResponse:
     Otherwise 503 and the kind of the reason.
     """
     try:
-        await desk.turns.run(desk.library.ready)
+        await desk.probe.ask()
         desk.doorkeeper.refresh()
     except (OpenbookError, Refusal) as error:
         # The reason may name hosts and users: it is for the log.

@@ -249,6 +249,16 @@ def test_more_than_may_wait_are_turned_away(
     assert turned.headers["Retry-After"]
 
 
+def test_a_server_that_is_busy_is_ready(serve: Serve, stocked: Shelf, database: Settings) -> None:
+    served = serve(concurrency=1, waiting=1, seconds=2)
+    with blocked(database), ThreadPoolExecutor(2) as clients:
+        searches = [clients.submit(served.post, "/search", json=TIDE) for _ in range(2)]
+        while served.post("/search", json=TIDE).status_code != 503:
+            assert not all(search.done() for search in searches), "none was turned away"
+        assert served.get("/health").json() == {"status": "ready"}
+        assert not all(search.done() for search in searches)
+
+
 def test_connections_that_the_database_ended_are_replaced(served: Served, stocked: Shelf) -> None:
     for _ in range(3):
         assert served.post("/search", json=TIDE).status_code == 200
