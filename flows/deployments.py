@@ -37,11 +37,12 @@ class Deployment:
     concurrency_limit: Mapping[str, Any] | None = None
 
 
-def deployments(connection: Connection, settings: Settings, file: Path = FILE) -> list[Deployment]:
-    """The deployments of the file, those of `each` for every source, golden set, spec and folder.
+def deployments(connection: Connection, settings: Settings) -> list[Deployment]:
+    """The deployments of the settings' file, those of `each` for every row of what they are for.
 
     Raises Fatal for a file that cannot be used, naming the deployment at fault.
     """
+    file = settings.deployments or FILE
     content = _read(file)
     given = [_deployment(file, entry) for entry in content.get("deployments") or []]
     for kind, entries in (content.get("each") or {}).items():
@@ -69,7 +70,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Fatal(f"{file} cannot be read: {error.strerror}", "Name a file.") from None
+        raise Fatal(
+            f"{file} cannot be read: {error.strerror}", "Set OPENBOOK_DEPLOYMENTS to a file."
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Fatal(f"{file} is no YAML: {error}", "Correct it there.") from None
     if not isinstance(content, dict):

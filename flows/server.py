@@ -53,6 +53,13 @@ def server_url(settings: Settings) -> str | None:
     return daemon.facts().get("url") if daemon.runs() else None
 
 
+def known_server(settings: Settings) -> str | None:
+    """The API address of Prefect's configured server, else of the one of this home if it runs."""
+    from prefect.settings import PREFECT_API_URL
+
+    return PREFECT_API_URL.value() or server_url(settings)
+
+
 def search_url(settings: Settings) -> str | None:
     """The address of the search server that `openbook up` keeps for this home, if it runs."""
     daemon = Daemon(settings.home / "up", "search")

@@ -35,7 +35,7 @@ def status(values: dict[str, Any]) -> None:
         markup=False,
     )
     console.print(f"Postgres {values['postgres']}, pgvector {values['pgvector']}", markup=False)
-    console.print(f"Prefect  {values['prefect'] or 'no server of ours runs'}", markup=False)
+    console.print(f"Prefect  {values['prefect'] or 'no server runs'}", markup=False)
     if values["offline"]:
         console.print(f"the small model answers at {values['offline']}", markup=False)
     for problem in values["problems"]:

@@ -91,6 +91,10 @@ class Settings:
     """The endpoint's key; unset: `OPENAI_API_KEY`, for OpenAI's own endpoint alone."""
     tokens: Path | None = None
     """The file of who may ask `serve`; unset: `tokens.json` in `home`."""
+    deployments: Path | None = None
+    """The file of deployments that `deploy` and `up` register; unset: deployments/prefect.yaml."""
+    behind_hours: float = 24.0
+    """How far a source may be behind, or a file wait, before `status` calls it a problem."""
     logs: str = "text"
     """How `serve` and flows started by hand log: `text`, or `json`, a line each with run ids."""
     retention_days: float = 90.0
@@ -154,7 +158,11 @@ def variables() -> dict[str, str]:
     """The process environment over `./.env`, as a process in another folder is to be given it."""
     dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
     environ = {**dotenv, **os.environ}
-    for field_name in ("home", "reranker"):  # which may be paths relative to this folder
+    for field_name in (
+        "home",
+        "reranker",
+        "deployments",
+    ):  # which may be paths relative to this folder
         name = f"OPENBOOK_{field_name.upper()}"
         if value := environ.get(name):
             environ[name] = str(_CONVERTERS[field_name](name, value))
@@ -236,6 +244,8 @@ _CONVERTERS = {
     "judge_url": _text,
     "judge_key": _text,
     "tokens": _path,
+    "deployments": _path,
+    "behind_hours": _number,
     "logs": _text,
     "retention_days": _number,
     "pseudonym_key": _text,

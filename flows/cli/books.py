@@ -125,10 +125,15 @@ def status(as_json: bool) -> None:
     """Show sources and how far behind they are, what is rejected, models, costs and servers.
 
     The exit code is 1 when someone has to look after something, which is then named at the end:
-    a run that failed, rejected files, an invalid index, a serving model tainted or shut down.
+    a source whose folder is gone, whose run failed or was killed, or that is behind by more than
+    OPENBOOK_BEHIND_HOURS, a deployment whose last run failed, a Prefect server that does not
+    answer, rejected files, an invalid index, a serving model tainted or shut down.
     """
+    from datetime import timedelta
+
     from flows import show_status
-    from flows.server import server_url
+    from flows.runs import failed_deployments
+    from flows.server import known_server
     from tasks.answer.offline import offline_url
     from tasks.database import connect
     from tasks.ingest.status import problems
@@ -140,10 +145,12 @@ def status(as_json: bool) -> None:
         values = {
             **look(connection),
             "indexes": summary(connection),
-            "prefect": server_url(settings),
+            "prefect": known_server(settings),
             "offline": offline_url(settings),
         }
-    values["problems"] = problems(values)
+    values["problems"] = problems(values, timedelta(hours=settings.behind_hours))
+    if values["prefect"]:
+        values["problems"] += failed_deployments(values["prefect"])
     if as_json:
         print_json(values)
     else:

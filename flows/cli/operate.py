@@ -12,26 +12,22 @@ from tasks.settings import current
 
 
 @main.command()
-@click.option(
-    "--file",
-    type=click.Path(path_type=Path),
-    help="A file of deployments in place of Openbook's own deployments/prefect.yaml.",
-)
 @as_json
-def deploy(file: Path | None, as_json: bool) -> None:
+def deploy(as_json: bool) -> None:
     """Register every flow with its schedule on Prefect's server, and what follows from which event.
 
     The server is the configured one (PREFECT_API_URL or a profile), else the one that other
     commands use. Run it again whenever you like: what is registered is brought in step, a pause
-    stays, and what left the file is removed. Every source gets a deployment of its own, as does
-    every golden set, every spec of a dataset in OPENBOOK_HOME/specs or of a retraining in
-    OPENBOOK_HOME/retrain, and the folder OPENBOOK_HOME/conversations.
+    stays, and what left the file is removed. The file is Openbook's own deployments/prefect.yaml,
+    or the one that OPENBOOK_DEPLOYMENTS names, for `up` as well. Every source gets a deployment of
+    its own, as does every golden set, every spec of a dataset in OPENBOOK_HOME/specs or of a
+    retraining in OPENBOOK_HOME/retrain, and the folder OPENBOOK_HOME/conversations.
     """
-    from flows.deployments import FILE, deployments
+    from flows.deployments import deployments
     from tasks.database import connect
 
     with connect(current(), autocommit=True) as connection:
-        wanted = deployments(connection, current(), file or FILE)
+        wanted = deployments(connection, current())
     with on_prefect():
         from dataclasses import asdict
 

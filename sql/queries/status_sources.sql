@@ -1,4 +1,4 @@
-select s.name, s.root, c.name as collection,
+select s.id, s.name, s.root, c.name as collection,
        d.current, d.pending, d.rejected, d.deleted, d.chunks,
        r.id as run_id, r.started_at as last_run, r.outcome, r.error,
        extract(epoch from now() - done.finished_at)::double precision as behind_seconds,

@@ -1,6 +1,6 @@
 create or replace view analytics.freshness with (security_invoker = true) as
 select s.name as source, c.name as collection, done.finished_at as in_step_at,
-       now() - done.finished_at as behind, last.outcome as last_outcome,
+       now() - coalesce(done.finished_at, s.created_at) as behind, last.outcome as last_outcome,
        last.started_at as last_started_at,
        count(d.id) filter (where d.status = 'current') as current,
        count(d.id) filter (where d.status = 'pending') as pending,
@@ -27,7 +27,7 @@ comment on view analytics.freshness is 'One row a source: how far it is behind i
 comment on column analytics.freshness.source is 'The watched folder''s name.';
 comment on column analytics.freshness.collection is 'The documents that are searched together.';
 comment on column analytics.freshness.in_step_at is 'When the last run that succeeded ended; null: none has.';
-comment on column analytics.freshness.behind is 'The time since then.';
+comment on column analytics.freshness.behind is 'The time since then; where no run has succeeded, since the source was registered.';
 comment on column analytics.freshness.last_outcome is 'Of the last run: running, done, failed or abandoned.';
 comment on column analytics.freshness.last_started_at is 'When the last run began.';
 comment on column analytics.freshness.current is 'Documents whose readers see the file as it is.';

@@ -2,7 +2,6 @@ create or replace view analytics.vitals with (security_invoker = true) as
 select 'source_behind_seconds' as name, jsonb_build_object('source', f.source) as labels,
        extract(epoch from f.behind)::double precision as value
 from analytics.freshness f
-where f.behind is not null
 union all
 select 'source_failed', jsonb_build_object('source', f.source),
        (coalesce(f.last_outcome, '') in ('failed', 'abandoned'))::integer
@@ -58,6 +57,6 @@ union all
 select 'database_bytes', '{}', pg_database_size(current_database());
 
 comment on view analytics.vitals is 'One row a figure that operators watch, with its labels: what /metrics tells of the book. Documents are those that the login may read.';
-comment on column analytics.vitals.name is 'source_behind_seconds: since the last run that succeeded ended; source_lag_seconds: since the oldest waiting file was seen, 0 for none; source_failed: 1 when the last run did; documents; runs; usd; trainings; serving_model: 1; serving_model_retires_in_seconds; serving_model_tainted; database_bytes.';
+comment on column analytics.vitals.name is 'source_behind_seconds: since the last run that succeeded ended, or since the source was registered where none has; source_lag_seconds: since the oldest waiting file was seen, 0 for none; source_failed: 1 when the last run did; documents; runs; usd; trainings; serving_model: 1; serving_model_retires_in_seconds; serving_model_tainted; database_bytes.';
 comment on column analytics.vitals.labels is 'What it is of, as a JSON object of texts.';
 comment on column analytics.vitals.value is 'The figure.';

@@ -4,7 +4,7 @@ The only room that opens connections.
 """
 
 from tasks.database.connection import asyncpg_url, connect, dsn, for_programs, reach
-from tasks.database.locks import hold
+from tasks.database.locks import hold, is_held
 from tasks.database.migrate import MigrationReport, check, migrate
 from tasks.database.pool import Pool
 from tasks.database.queries import query
@@ -23,6 +23,7 @@ __all__ = [
     "dump",
     "for_programs",
     "hold",
+    "is_held",
     "load",
     "migrate",
     "newest_migration",

@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
 from tasks.database.pooler import require_own_session
+from tasks.database.queries import query
 
 
 @contextmanager
@@ -23,8 +24,7 @@ def hold(connection: Connection, *key: str | int) -> Iterator[bool]:
     and ends with the block or with the connection, however that ends. Within one connection the
     same lock may be held several times over. Raises Fatal behind a pooler, where it is nobody's.
     """
-    digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
-    number = int.from_bytes(digest[:8], "big", signed=True)
+    number = _number(key)
     with connection.transaction():  # which ends here: what the block commits is committed
         require_own_session(connection)
         row = connection.execute("select pg_try_advisory_lock(%s)", [number]).fetchone()
@@ -37,6 +37,17 @@ def hold(connection: Connection, *key: str | int) -> Iterator[bool]:
                 connection.rollback()
             with connection.transaction():
                 connection.execute("select pg_advisory_unlock(%s)", [number])
+
+
+def is_held(connection: Connection, *key: str | int) -> bool:
+    """Whether a connection holds the lock of that name now; to ask takes nothing from anybody."""
+    row = connection.execute(query("lock_held"), {"number": _number(key)}).fetchone()
+    return row is not None and row[0] is True
+
+
+def _number(key: tuple[str | int, ...]) -> int:
+    digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import dict_row
 
-from tasks.database import query
+from tasks.database import is_held, query
 
 _PENDING_NAMED = 1000
 
@@ -17,11 +19,12 @@ def status(connection: Connection) -> dict[str, Any]:
     """Sources with counts and their last run, files without a full answer, models, versions.
 
     Of the pending files, the first are named. `behind_seconds` of a source is how long ago its last
-    run that succeeded ended (None: none has), `lag_seconds` how long its oldest waiting file waits.
-    `usd` is what the last 30 days cost.
+    run that succeeded ended (None: none has), `lag_seconds` how long its oldest waiting file waits;
+    a run that was killed is `abandoned`, as the next one will say. `usd` is what the last 30 days
+    cost.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
-        sources = cursor.execute(query("status_sources")).fetchall()
+        sources = _sources(cursor)
         rejected = cursor.execute(query("status_rejected")).fetchall()
         pending = cursor.execute(query("status_pending"), {"limit": _PENDING_NAMED}).fetchall()
         models = cursor.execute(query("status_models")).fetchall()
@@ -34,13 +37,27 @@ def status(connection: Connection) -> dict[str, Any]:
     return {"sources": sources, **files, **work, **versions}
 
 
-def problems(values: Mapping[str, Any]) -> list[str]:
-    """What of the values of `status`, and of `indexes` among them, someone has to look after."""
-    found = [
-        f"{source['name']}: the last run {source['outcome']}: {source['error'] or 'it was killed'}"
-        for source in values["sources"]
-        if source["outcome"] in ("failed", "abandoned")
-    ]
+def _sources(cursor: Cursor[dict[str, Any]]) -> list[dict[str, Any]]:
+    sources = cursor.execute(query("status_sources")).fetchall()
+    killed = {
+        source["run_id"]
+        for source in sources
+        if source["outcome"] == "running" and not is_held(cursor.connection, "ingest", source["id"])
+    }
+    if killed:  # or it ended between the two questions
+        sources = cursor.execute(query("status_sources")).fetchall()
+    for source in sources:
+        if source["outcome"] == "running" and source["run_id"] in killed:
+            source["outcome"] = "abandoned"
+    return sources
+
+
+def problems(values: Mapping[str, Any], allowed: timedelta) -> list[str]:
+    """What of the values of `status`, and of `indexes` among them, someone has to look after.
+
+    A source may be behind, and a file may wait, for as long as is `allowed`.
+    """
+    found = [said for source in values["sources"] for said in _flaws(source, allowed)]
     if count := len(values["rejected"]):
         found.append(f"{count:,} {'file is' if count == 1 else 'files are'} rejected")
     for one in values["serving"]:
@@ -51,6 +68,25 @@ def problems(values: Mapping[str, Any]) -> list[str]:
     indexes = values.get("indexes") or {}
     found += [f"the index {name} is invalid" for name in indexes.get("invalid", ())]
     return found
+
+
+def _flaws(source: Mapping[str, Any], allowed: timedelta) -> Iterator[str]:
+    name, outcome, behind = source["name"], source["outcome"], source["behind_seconds"]
+    if not os.path.isdir(source["root"]):
+        yield f"{name}: its folder {source['root']} is not there"
+    if outcome in ("failed", "abandoned"):
+        yield f"{name}: the last run {outcome}: {source['error'] or 'it was killed'}"
+    elif behind is None and outcome != "running":
+        yield f"{name}: no run has succeeded yet"
+    if behind is not None and behind > allowed.total_seconds():
+        yield f"{name}: the last run that succeeded was {_ago(behind)} ago"
+    if source["lag_seconds"] > allowed.total_seconds():
+        yield f"{name}: a file waits to be read since {_ago(source['lag_seconds'])}"
+
+
+def _ago(seconds: float) -> str:
+    hours = round(seconds / 3600)
+    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
 
 
 def newest_run(connection: Connection) -> int | None:

@@ -72,6 +72,22 @@ def test_freshness_is_the_time_since_the_last_run_that_succeeded(
     assert rows == [("shelf", 2, "failed", 1, 1, 0)]
 
 
+def test_a_source_that_never_succeeded_is_behind_since_it_was_registered(
+    office: Shelf, enter: Enter
+) -> None:
+    office.connection.execute(
+        "insert into sources (collection_id, root, name, created_at)"
+        " values (1, '/never', 'never', now() - interval '90 minutes')"
+    )
+    office.connection.commit()
+    session = enter("openbook_analyst")
+    asked = "select extract(minutes from max(behind)), max(value) from analytics.freshness, "
+    asked += "analytics.vitals where source = 'never' and name = 'source_behind_seconds' "
+    asked += "and labels ->> 'source' = source"
+    (minutes, seconds) = session.execute(asked.encode()).fetchall()[0]
+    assert (minutes, int(seconds) // 60) == (30, 90)
+
+
 def test_costs_are_added_up_by_day(office: Shelf, enter: Enter) -> None:
     session = enter("openbook_analyst")
     session.execute("set timezone = 'Asia/Tokyo'")

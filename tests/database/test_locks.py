@@ -8,7 +8,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tasks.database import connect, hold
+from tasks.database import connect, hold, is_held
 from tasks.settings import Settings
 
 
@@ -32,6 +32,16 @@ def test_a_held_lock_is_refused_to_others_until_its_block_ends(
         assert not held_elsewhere(other, "source", 8)
 
     assert not held_elsewhere(other, "source", 7)
+
+
+def test_whether_it_is_held_is_told_without_taking_it(
+    connection: psycopg.Connection, other: psycopg.Connection
+) -> None:
+    for number in range(8):  # half of the keys are negative
+        assert not is_held(other, "source", number)
+        with hold(connection, "source", number):
+            assert is_held(other, "source", number)
+            assert not is_held(other, "target", number)
 
 
 def test_it_outlasts_the_holder_s_transactions(

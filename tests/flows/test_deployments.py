@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 import pytest
@@ -23,12 +24,15 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Crashed, Failed, Running
+from prefect.states import Completed, Crashed, Failed, Running
 
 from flows.automations import FILE as AUTOMATIONS
 from flows.cli import main
 from flows.deployments import FILE
 from flows.rerun import rerun
+from flows.up import _Book
+from tasks import settings as settings_module
+from tasks.settings import variables
 from tests.book import Book
 
 Found = TypeVar("Found")
@@ -142,8 +146,21 @@ def automations(client: SyncPrefectClient) -> dict[str, str]:
     return {one["name"]: one["updated"] for one in found}
 
 
+def test_status_tells_of_a_deployment_whose_last_run_failed(
+    book: Book, client: SyncPrefectClient
+) -> None:
+    deploy()
+    run = start(client, "maintain/nightly")
+    client.set_flow_run_state(run.id, Failed(message="no disk"), force=True)
+    status = json.loads(CliRunner().invoke(main, ["status", "--json"]).stdout)
+    assert status["problems"] == ["maintain/nightly: its last run failed: no disk"]
+    again = start(client, "maintain/nightly")
+    client.set_flow_run_state(again.id, Completed(), force=True)
+    assert json.loads(CliRunner().invoke(main, ["status", "--json"]).stdout)["problems"] == []
+
+
 def test_what_left_the_file_is_removed_and_what_others_deployed_is_not(
-    book: Book, client: SyncPrefectClient, tmp_path: Path
+    book: Book, client: SyncPrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy()
     client.create_deployment(client.create_flow_from_name("ingest"), "theirs")
@@ -152,11 +169,17 @@ def test_what_left_the_file_is_removed_and_what_others_deployed_is_not(
     content["each"] = {}
     shorter = tmp_path / "shorter.yaml"
     shorter.write_text(yaml.safe_dump(content))
-    done = deploy("--file", str(shorter))
+    monkeypatch.setenv("OPENBOOK_DEPLOYMENTS", str(shorter))
+    settings_module.current.cache_clear()
+    done = deploy()
     assert done["deployments"] == ["ingest/on-demand"]
     assert "maintain/nightly" in done["removed"]
     left = {one.name for one in client.read_deployments()}
     assert left == {"on-demand", "theirs"}
+    environment = {**variables(), "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    kept = _Book(settings_module.current(), environment)
+    assert kept.register(Event()), "what `up` registers for the same settings"
+    assert {one.name for one in client.read_deployments()} == left
 
 
 @pytest.mark.parametrize(
@@ -170,11 +193,13 @@ def test_what_left_the_file_is_removed_and_what_others_deployed_is_not(
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_place(
-    book: Book, tmp_path: Path, text: str, said: str
+    book: Book, tmp_path: Path, text: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
-    result = CliRunner().invoke(main, ["deploy", "--file", str(file)])
+    monkeypatch.setenv("OPENBOOK_DEPLOYMENTS", str(file))
+    settings_module.current.cache_clear()
+    result = CliRunner().invoke(main, ["deploy"])
     assert result.exit_code == 1
     assert said in result.output
 
