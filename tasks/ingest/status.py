@@ -72,12 +72,14 @@ def problems(values: Mapping[str, Any], allowed: timedelta) -> list[str]:
 
 def _flaws(source: Mapping[str, Any], allowed: timedelta) -> Iterator[str]:
     name, outcome, behind = source["name"], source["outcome"], source["behind_seconds"]
-    if not os.path.isdir(source["root"]):
-        yield f"{name}: its folder {source['root']} is not there"
     if outcome in ("failed", "abandoned"):
         yield f"{name}: the last run {outcome}: {source['error'] or 'it was killed'}"
-    elif behind is None and outcome != "running":
-        yield f"{name}: no run has succeeded yet"
+    if not source["root"].startswith("/"):  # a program gave its documents, once
+        return
+    if not os.path.isdir(source["root"]):
+        yield f"{name}: its folder {source['root']} is not there"
+    if behind is None and outcome is None:
+        yield f"{name}: it was never read"
     if behind is not None and behind > allowed.total_seconds():
         yield f"{name}: the last run that succeeded was {_ago(behind)} ago"
     if source["lag_seconds"] > allowed.total_seconds():

@@ -40,7 +40,10 @@ def test_status_tells_of_a_source_that_was_never_read(book: Book) -> None:
             "insert into sources (collection_id, root, name) values (1, %s, 'new')",
             [str(book.drop)],
         )
-    assert problems() == ["new: no run has succeeded yet"]
+        connection.execute(
+            "insert into sources (collection_id, root, name) values (1, 'given:exam', 'exam')"
+        )
+    assert problems() == ["new: it was never read"], "an exam's documents come from no folder"
 
 
 def test_status_tells_a_killed_run_from_one_at_work(book: Book) -> None:
