@@ -8,14 +8,15 @@ waits for a training: a run that finds it under way ends, and the next one looks
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, pause_flow_run, task
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.exceptions import FlowPauseTimeout
-from prefect.input import RunInput
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import deployment
 from psycopg import Connection
 from pydantic import Field
 
@@ -40,20 +41,13 @@ from tasks.training.cycles import (
     open_cycle,
     stumble,
 )
-from tasks.training.decisions import approve, decision, report
+from tasks.training.decisions import decision, report
 from tasks.training.policy import worth_training
 from tasks.training.registry import ANSWER
 from tasks.training.retraining import Retraining, read_retraining
 from tasks.training.runs import folder_of, run_of, stop
 
 _LOOK_SECONDS = 15.0
-
-
-class Approval(RunInput):
-    """Whether the candidate comes to serve."""
-
-    promote: bool
-    by: str = "who resumed the run"
 
 
 @flow(name="retrain", flow_run_name="retrain {spec}")
@@ -66,7 +60,6 @@ def retrain(
     approve: bool | None = None,
     if_due: bool = False,
     wait_seconds: Annotated[float, Field(ge=0)] = 0,
-    approve_within: Annotated[float, Field(ge=0)] = 3600,
 ) -> dict[str, Any]:
     """Carry the cycle on that is under way, or begin one; as far as it goes without waiting.
 
@@ -78,7 +71,6 @@ def retrain(
         approve: In place of the spec's: whether a person is asked before a promotion.
         if_due: Begin only when the policy says so; the report says why or why not.
         wait_seconds: How long to wait for a training that is under way.
-        approve_within: How long to pause for a person's answer; then the next run asks again.
     """
     path = str(Path(spec).absolute())
     with (
@@ -110,7 +102,7 @@ def retrain(
                 f"Let it end, or give it up first: openbook retrain {cycle.spec_path} --abandon.",
             )
         cycle = bind(connection, cycle, approve=approve, max_usd=max_usd)
-        return _carry_on(connection, cycle, time.monotonic() + wait_seconds, approve_within)
+        return _carry_on(connection, cycle, time.monotonic() + wait_seconds)
 
 
 def abandon(connection: Connection) -> Cycle | None:
@@ -142,17 +134,16 @@ def _worth(connection: Connection, wanted: Retraining) -> tuple[bool, tuple[str,
     return worth_training(connection, wanted, dataset.name, ANSWER, trigger)
 
 
-def _carry_on(
-    connection: Connection, cycle: Cycle, until: float, approve_within: float
-) -> dict[str, Any]:
+def _carry_on(connection: Connection, cycle: Cycle, until: float) -> dict[str, Any]:
     while cycle.step != "done":
-        waits = _waits_for_approval(connection, cycle, approve_within)
-        waits = waits or step(cycle.step, cycle.id)
+        waits = step(cycle.step, cycle.id)
         before, cycle = cycle, cycle_of(connection, cycle.id)
         if before.decision_id is None and cycle.decision_id is not None:
             _show(connection, cycle.decision_id)
         if waits is None:
             continue
+        if cycle.step == "approve" and cycle.decision_id is not None:
+            _ask(cycle.decision_id)
         if cycle.step != "train" or time.monotonic() >= until:
             return report_of(cycle, waits)
         time.sleep(max(0.0, min(_LOOK_SECONDS, until - time.monotonic())))
@@ -204,25 +195,18 @@ def step(name: str, cycle_id: int) -> str | None:
     return None
 
 
-def _waits_for_approval(connection: Connection, cycle: Cycle, approve_within: float) -> str | None:
-    """Pause for a person where one is to be asked; None once there is nothing to ask."""
-    if cycle.step != "approve" or cycle.decision_id is None or not approve_within:
-        return None
-    row = decision(connection, cycle.decision_id)
-    if row["approved_by"] or row["promoted"]:
-        return None
-    form = Approval.with_initial_data(description=report(row), promote=False)
-    try:
-        answer = pause_flow_run(wait_for_input=form, timeout=int(approve_within))
-    except FlowPauseTimeout:
-        return None
-    if answer.promote:
-        approve(connection, cycle.decision_id, answer.by)
-    else:
-        finish(
-            connection, cycle, "refused", f"{answer.by} said no to decision {row['decision_id']}"
+def _ask(decision_id: int) -> None:
+    """Let a form be shown, once a decision, where this run is a deployment's."""
+    if deployment.id is None:
+        return
+    with suppress(ObjectNotFound):  # the command does the same
+        run_deployment(
+            "approve/on-demand",
+            parameters={"decision_id": decision_id},
+            timeout=0,
+            as_subflow=False,
+            idempotency_key=f"decision-{decision_id}",
         )
-    return None
 
 
 def _show(connection: Connection, decision_id: int) -> None:

@@ -160,6 +160,9 @@ def await_approval(connection: Connection, _settings: Settings, cycle: Cycle) ->
     row = decision(connection, cycle.decision_id)
     if row["promoted"]:
         finish(connection, cycle, "promoted", f"{row['candidate']} serves, by hand")
+    elif row["refused_by"]:
+        says = f"{row['refused_by']} said no to decision {row['decision_id']}"
+        finish(connection, cycle, "refused", says)
     elif not cycle.wanted.approve:
         advance(connection, cycle, "promote", "no person is asked any more")
     elif row["approved_by"]:

@@ -65,7 +65,6 @@ def retrain(
                 approve=approve or None,
                 if_due=if_due,
                 wait_seconds=60 * (wait or 0),
-                approve_within=0,
             )
     if as_json:
         print_json(report)

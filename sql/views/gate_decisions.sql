@@ -6,7 +6,7 @@ select g.id as decision_id, g.decided_at, g.task,
        (select array_agg(one ->> 'condition' order by place)
         from jsonb_array_elements(g.reasons) with ordinality as r (one, place)
         where not (one ->> 'holds')::boolean) as failed,
-       g.reasons, g.figures
+       g.reasons, g.figures, g.refused_by
 from openbook.gate_decisions g
 join openbook.chat_models c on c.id = g.candidate_id
 left join openbook.chat_models s on s.id = g.serving_id;
@@ -30,3 +30,4 @@ comment on column analytics.gate_decisions.minimum_detectable is 'The smallest t
 comment on column analytics.gate_decisions.failed is 'The conditions that did not hold; null: all held.';
 comment on column analytics.gate_decisions.reasons is 'Every condition with what it found.';
 comment on column analytics.gate_decisions.figures is 'Means of both by measure and set, and the test.';
+comment on column analytics.gate_decisions.refused_by is 'Who kept it out, where a person was asked.';

@@ -100,7 +100,17 @@ def approve(connection: Connection, id: int, by: str) -> None:
             f"Promote it against the gate by hand: openbook promote {row['candidate']}.",
         )
     connection.execute(
-        "update openbook.gate_decisions set approved_by = %s where id = %s", [by, id]
+        "update openbook.gate_decisions set approved_by = %s, refused_by = null where id = %s",
+        [by, id],
+    )
+
+
+def keep_out(connection: Connection, id: int, by: str) -> None:
+    """Write down who keeps the candidate out, unless it was let pass before."""
+    connection.execute(
+        "update openbook.gate_decisions set refused_by = %s"
+        " where id = %s and approved_by is null and not promoted",
+        [by, id],
     )
 
 
