@@ -218,6 +218,11 @@ def _show_report(report: dict[str, Any]) -> None:
         click.echo(f"{report['golden']:>9,} golden questions, which never train")
     if not report["examples"] and (made_of := _MADE_OF.get(report["kind"])):
         click.echo(made_of)
+    if report.get("answers_to_write"):
+        click.echo(
+            f"{report['answers_to_write']:>9,} answers to be written by OPENBOOK_ANSWER_MODEL, "
+            "which has a price of its own"
+        )
     click.echo(_price(report))
     click.echo(f"sha256 {report['content_sha256']}")
 

@@ -109,9 +109,10 @@ begin
     perform pg_advisory_xact_lock(hashtext('openbook.datasets'));
     delete from examples e
     where e.made_at < now() - retention
+      and e.recipe <> 'raft-answer'  -- it was paid for, and goes with its conversation
       and not exists (select from dataset_examples d where d.example_id = e.id);
     get diagnostics removed = row_count;
     return removed;
 end
 $$;
-comment on function openbook.sweep_examples is 'Delete the examples that are older than the retention and in no version; how many went. One that is wanted again is made again.';
+comment on function openbook.sweep_examples is 'Delete the examples that are older than the retention and in no version, but for answers that were paid for; how many went. One that is wanted again is made again.';

@@ -1,7 +1,7 @@
 create temporary table chosen on commit drop as
 with corrected as (
     -- By what an example will be made of: what these replace is not said in it.
-    select f.conversation_id, min(f.ordinal) as first, array_agg(f.ordinal) as ordinals,
+    select f.conversation_id, min(f.ordinal) as first,
            string_agg(f.ordinal || ' ' || f.alternative::text, chr(31) order by f.id) as corrections
     from openbook.feedback f
     join openbook.messages m on m.conversation_id = f.conversation_id and m.ordinal = f.ordinal
@@ -12,14 +12,8 @@ with corrected as (
            count(*) filter (where f.kind in ('thumb', 'implicit') and f.value > 0) as ups,
            count(*) filter (
                where f.kind in ('thumb', 'implicit') and f.value < 0
-                 and (k.conversation_id is null
-                      or case
-                             when %(ends)s then f.ordinal < k.first
-                             else coalesce(f.ordinal, (
-                                 select max(m.ordinal) from openbook.messages m
-                                 where m.conversation_id = f.conversation_id and m.role = 'assistant'))
-                                 <> all (k.ordinals)
-                         end)) as downs,
+                 -- An example ends with the first answer that was corrected.
+                 and (k.conversation_id is null or f.ordinal < k.first)) as downs,
            avg(f.value) filter (where f.kind = 'score') as score
     from openbook.feedback f
     left join corrected k on k.conversation_id = f.conversation_id

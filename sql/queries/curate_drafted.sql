@@ -4,6 +4,11 @@ with groups as materialized (
     from (select split_group from chosen
           union
           select first_group from chosen where first_group is not null) g
+), wanted as (
+    select c.conversation_id, c.state from chosen c where not %(by_draft)s
+    union all
+    select distinct d.conversation_id, d.state
+    from unnest(%(conversations)s::bigint[], %(states)s::bytea[]) as d (conversation_id, state)
 ), placed as materialized (
     -- Where a user became known later, what either of the two groups holds out is held out.
     select c.conversation_id,
@@ -22,7 +27,7 @@ select (row_number() over (order by e.sha256, c.split_group, e.conversation_id))
        p.split, coalesce(o.split, p.split) as other_split, p.moved or coalesce(o.moved, false) as moved
 from chosen c
 join placed p on p.conversation_id = c.conversation_id
+join wanted w on w.conversation_id = c.conversation_id
 join openbook.examples e
-    on e.conversation_id = c.conversation_id and e.recipe = %(recipe)s
-   and e.state = any (case when %(by_draft)s then %(states)s::bytea[] else array[c.state] end)
+    on e.conversation_id = w.conversation_id and e.recipe = %(recipe)s and e.state = w.state
 left join placed o on o.conversation_id = e.rejected_id

@@ -1,5 +1,6 @@
 select m.conversation_id, m.ordinal, asked.ordinal as asked_ordinal, asked.content as question,
-       answer.content as answer, retrieved.collection, retrieved.chunks
+       answer.content as answer, retrieved.collection, retrieved.chunks,
+       history.said
 from chosen c
 join openbook.messages m on m.conversation_id = c.conversation_id
 cross join lateral (
@@ -33,6 +34,17 @@ cross join lateral (
         order by v.id desc
         limit 1) d on true
     where k.id = any (m.chunk_ids)) retrieved
+cross join lateral (
+    select coalesce(jsonb_agg(jsonb_build_array(p.ordinal, p.role, p.content) order by p.ordinal), '[]') as said
+    from openbook.messages p
+    where p.conversation_id = m.conversation_id and p.ordinal < asked.ordinal
+      and p.role in ('user', 'assistant') and p.content <> '') history
 where not c.general and m.role = 'assistant' and cardinality(m.chunk_ids) > 0
   and answer.content is not null and asked.content <> '' and retrieved.chunks is not null
+  -- What follows a corrected answer answered words that are no longer said.
+  and not (%(corrections)s and exists (
+      select from openbook.feedback f
+      join openbook.messages p on p.conversation_id = f.conversation_id and p.ordinal = f.ordinal
+      where f.conversation_id = m.conversation_id and f.ordinal < m.ordinal
+        and f.kind = 'correction' and p.role = 'assistant'))
 order by m.conversation_id, m.ordinal

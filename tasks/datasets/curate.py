@@ -18,7 +18,7 @@ from tasks.datasets.spec import Spec
 from tasks.datasets.store import keep_conversations, known_states, make_missing, store_drafts
 from tasks.datasets.tokens import counter
 from tasks.datasets.versions import Outcome, keep_splits, record
-from tasks.datasets.write import write_answers
+from tasks.datasets.write import bought_answers, write_answers, written_key
 from tasks.errors import Retryable
 from tasks.settings import Settings
 
@@ -50,13 +50,14 @@ def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) 
     connection.execute("analyze chosen")
     clock.append(time.perf_counter())
     drafts: list[Draft] | None = None
+    lacking = 0
     if spec.kind == "sft":
         make_missing(connection, recipe, None if plan else settings, spec.quality.corrections)
     elif spec.kind == "preference":
         drafts = preference_drafts(connection)
         store_drafts(connection, recipe, drafts)
     else:
-        drafts = _raft_drafts(connection, spec, recipe, settings, plan)
+        drafts, lacking = _raft_drafts(connection, spec, recipe, settings, plan)
     clock.append(time.perf_counter())
     decision = decide(connection, spec, recipe, drafts)
     clock.append(time.perf_counter())
@@ -68,30 +69,42 @@ def _curate(connection: Connection, spec: Spec, settings: Settings, plan: bool) 
     steps = zip(("choose", "make", "decide", "record"), pairwise(clock), strict=True)
     seconds = {step: end - start for step, (start, end) in steps}
     count = counter(spec.model)
+    exact = count.exact and not (plan and lacking)
     return Outcome(
-        spec.name, spec.kind, number, created, decision, cost, count.name, count.exact, seconds
+        spec.name, spec.kind, number, created, decision, cost, count.name, exact, seconds, lacking
     )
 
 
 def _raft_drafts(
     connection: Connection, spec: Spec, recipe: Recipe, settings: Settings, plan: bool
-) -> list[Draft]:
-    """The drafts of all questions, made and kept; for a plan no answer is bought."""
+) -> tuple[list[Draft], int]:
+    """The drafts of all questions, made and kept, and how many answers were lacking.
+
+    A plan buys none: logged answers stand for them.
+    """
     asked = list(questions(connection, spec, settings))
     if spec.raft.answers == "log":
-        drafts = [raft_draft(one, spec.raft, None) for one in asked]
+        drafts = [raft_draft(one, spec.raft) for one in asked]
         store_drafts(connection, recipe, drafts)
-        return drafts
-    drafts = [raft_draft(one, spec.raft, _unwritten) for one in asked]
-    if not plan:
-        known = known_states(connection, recipe, [draft.state for draft in drafts])
-        pairs = zip(asked, drafts, strict=True)
-        write_answers(
-            settings, recipe, spec.raft, [one for one, draft in pairs if draft.state not in known]
-        )
-    return drafts
-
-
-def _unwritten(_question: str, _passage: str) -> str:
-    """Stands for an answer where the draft's state alone is asked for."""
-    return ""
+        return drafts, 0
+    writer = settings.answer_model or ""
+    keys = [written_key(settings, one) for one in asked]
+    bought = bought_answers(connection, keys)
+    drafts = [raft_draft(one, spec.raft, writer=writer) for one in asked]
+    known = known_states(connection, recipe, drafts)
+    lacking = {
+        key: one
+        for key, one, draft in zip(keys, asked, drafts, strict=True)
+        if one.answerable
+        and key not in bought
+        and (draft.conversation_id, draft.state) not in known
+    }
+    if lacking and not plan:
+        write_answers(settings, lacking)
+        bought = bought_answers(connection, keys)
+    drafts = [
+        raft_draft(one, spec.raft, bought.get(key), writer)
+        for key, one in zip(keys, asked, strict=True)
+    ]
+    store_drafts(connection, recipe, drafts)
+    return drafts, len(lacking)

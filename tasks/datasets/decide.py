@@ -76,6 +76,7 @@ def decide(
         {
             "recipe": recipe.name,
             "by_draft": drafts is not None,
+            "conversations": [draft.conversation_id for draft in drafts or ()],
             "states": [draft.state for draft in drafts or ()],
             "key": spec.split.key,
             "validation": spec.split.validation,

@@ -93,7 +93,7 @@ class Recipe:
 def make_examples(drafts: Sequence[Draft], recipe: Recipe) -> list[Example]:
     """Redact, check and measure each draft."""
     made = [_make(draft, recipe) for draft in drafts]
-    texts = [said for _, said in made]
+    texts = [said for _, said, _ in made]
     return [
         replace(
             example,
@@ -101,17 +101,18 @@ def make_examples(drafts: Sequence[Draft], recipe: Recipe) -> list[Example]:
             words=said.astype("<u4").tobytes(),
             signature=signature.astype("<u2").tobytes(),
         )
-        for (example, said), language, signature in zip(
-            made, languages(texts), signatures(texts), strict=True
+        for (example, said, _), language, signature in zip(
+            made, languages(texts), signatures([own for _, _, own in made]), strict=True
         )
     ]
 
 
-def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
+def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words, Words]:
+    """The example, the words said in it, and those that near-duplicates are told by."""
     redacted, personal = _redacted(draft.body, recipe.redact)
     body = json.dumps(redacted, ensure_ascii=False, separators=(",", ":"))
     texts = texts_of(redacted)
-    if recipe.kind == "raft":  # examples are alike by their questions, not by what they show
+    if recipe.kind == "raft":  # examples are alike by what is said, not by what they show
         texts = [text.rpartition("\n\nQuestion: ")[2] for text in texts]
     said = words(texts)
     messages = redacted["messages"] if "messages" in redacted else redacted["input"]["messages"]
@@ -129,7 +130,8 @@ def _make(draft: Draft, recipe: Recipe) -> tuple[Example, Words]:
         flags=tuple(found),
         personal=dict(personal),
     )
-    return example, said
+    # Questions of one conversation have their history in common.
+    return example, said, words(texts[-2:]) if recipe.kind == "raft" else said
 
 
 def _redacted(body: Body, classes: Sequence[str]) -> tuple[Body, Counter[str]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ from tasks.datasets.example import Draft
 from tasks.datasets.preference import draft_state
 from tasks.datasets.shape import Body
 from tasks.datasets.spec import Raft, Spec
-from tasks.prompt import Shown, prompt
+from tasks.prompt import Shown, harmless, prompt
 from tasks.settings import Settings
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -36,6 +36,8 @@ _LEAST_SUPPORT = 0.3
 _MOST_OVERLAP = 0.85
 """A passage that holds this much of what the oracle holds answers the question too."""
 _MOST_QUOTES = 2
+_SHORT_QUESTION = 6
+"""Words below which a question means little without the one before it."""
 _MARKS = frozenset("“”")
 """What encloses a quote cannot stand in it."""
 WRITTEN = "each between ##begin_quote## and ##end_quote##. Then write ##Answer: and"
@@ -46,21 +48,30 @@ _AT_ONCE = 50
 
 Passage = tuple[int, str, str]
 """Its chunk, its text, and where it stands."""
-Write = Callable[[str, str], str]
-"""Writes the answer to a question from a passage, with its quotes marked as `WRITTEN` has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question that was answered from retrieved passages, as it was logged."""
+    """A question that was answered from retrieved passages, as it was logged.
+
+    `asked` is what was searched for: the question, a short one after the question before it, as
+    `openbook answer` searches. `history` are role and text of what was said before.
+    """
 
     conversation_id: int
     ordinals: tuple[int, ...]
     question: str
+    asked: str
+    history: tuple[tuple[str, str], ...]
     answer: str
     oracle: Passage
     distractors: tuple[Passage, ...]
     support: float
+
+    @property
+    def answerable(self) -> bool:
+        """Whether a passage that was retrieved holds the answer."""
+        return self.support >= _LEAST_SUPPORT
 
 
 def questions(connection: Connection, spec: Spec, settings: Settings) -> Iterator[Question]:
@@ -70,25 +81,37 @@ def questions(connection: Connection, spec: Spec, settings: Settings) -> Iterato
     """
     raft, corrections = spec.raft, {"corrections": spec.quality.corrections}
     rows = connection.execute(query("curate_questions"), corrections).fetchall()
-    searches = list(dict.fromkeys((str(row[3]), str(row[5])) for row in rows))
+    whole = [_searched(str(row[3]), row[7]) for row in rows]
+    places = list(zip(whole, [str(row[5]) for row in rows], strict=True))
+    searches = list(dict.fromkeys(places))
     most = raft.distractors + _SPARE
     found = dict(zip(searches, _search(connection, settings, searches, most), strict=True))
-    for conversation_id, ordinal, asked, question, answer, collection, chunks in rows:
+    for row, place in zip(rows, places, strict=True):
+        conversation_id, ordinal, asked, question, answer, _, chunks, history = row
         retrieved = [_passage(one) for one in chunks]
         known = {one[0] for one in retrieved}
-        news = informative(answer, question)
+        news = informative(answer, place[0])
         oracle = max(retrieved, key=lambda one: _share(news, one[1]))
-        others = [one for one in found[question, collection] if one[0] not in known]
+        others = [one for one in found[place] if one[0] not in known]
         others += [one for one in retrieved if one[0] != oracle[0]]
         yield Question(
             conversation_id,
-            (asked, ordinal),
+            (*(one[0] for one in history), asked, ordinal),
             question,
+            place[0],
+            tuple((role, harmless(text)) for _, role, text in history),
             answer,
             oracle,
             tuple(_distractors(others, oracle, news, raft.distractors + 1)),
             share_held(answer, oracle[1]),
         )
+
+
+def _searched(question: str, history: Sequence[Sequence[Any]]) -> str:
+    before = next((text for _, role, text in reversed(history) if role == "user"), None)
+    if before is None or len(question.split()) >= _SHORT_QUESTION:
+        return question
+    return f"{before} {question}"
 
 
 def _search(
@@ -154,11 +177,12 @@ def _share(words: Set[str], passage: str) -> float:
     return len(words & _words(passage)) / len(words) if words else 0.0
 
 
-def raft_draft(one: Question, raft: Raft, write: Write | None) -> Draft:
+def raft_draft(one: Question, raft: Raft, written: str | None = None, writer: str = "") -> Draft:
     """The question's example.
 
-    `write` writes the answer; without it the logged one is taken, with the sentences of the passage
-    that say most of it as quotes.
+    `written` is the answer that the model called `writer` wrote, with its quotes marked as
+    `WRITTEN` has them; without it the logged one is taken, with the sentences of the passage that
+    say most of it as quotes.
     """
     shown = _place(f"oracle\0{one.question}\0{one.oracle[1]}") >= raft.without_oracle
     passages = [
@@ -166,27 +190,35 @@ def raft_draft(one: Question, raft: Raft, write: Write | None) -> Draft:
         *([one.oracle] if shown else []),
     ]
     passages.sort(key=lambda passage: _place(f"{one.question}\0{passage[1]}"))
-    state = draft_state([one.question, one.answer, one.oracle, passages])
+    state = draft_state([one.history, one.question, one.answer, one.oracle, passages, writer])
     note: str | None = None
     quotes: list[str] = []
-    if one.support < _LEAST_SUPPORT:
+    if not one.answerable:
         note, said = "draft: no retrieved passage holds the answer", one.answer
-    elif write is not None:
-        quotes, said = read_written(write(one.question, one.oracle[1]))
+    elif written is not None:
+        quotes, said = read_written(written)
         note = _fault(quotes, said, one.oracle[1])
     else:
         quotes, said = quotes_of(one.answer, one.oracle[1]), one.answer
     numbered = [Shown(number, *passage[2:0:-1]) for number, passage in enumerate(passages, 1)]
     oracle = next((each.number for each in numbered if each.text == one.oracle[1]), None)
     cited = [f"“{quote}” [{oracle}]" for quote in quotes] if oracle is not None else []
+    told, question = prompt(one.question, numbered)
     body: Body = {
         "messages": [
-            *prompt(one.question, numbered),
+            told,
+            *(_before(role, text) for role, text in one.history),
+            question,
             {"role": "assistant", "content": "\n".join([*cited, said])},
         ]
     }
     chunks = tuple(chunk for chunk, _, _ in passages)
     return Draft(one.conversation_id, state, body, one.ordinals, chunks, note=note)
+
+
+def _before(role: str, text: str) -> Body:
+    """A message of the history, which is read and not learnt."""
+    return {"role": role, "content": text, **({"weight": 0} if role == "assistant" else {})}
 
 
 def quotes_of(answer: str, passage: str) -> list[str]:

@@ -36,7 +36,6 @@ def choose(connection: Connection, spec: Spec) -> int:
         {
             **condition.values,
             "corrections": spec.quality.corrections or spec.kind == "preference",
-            "ends": spec.kind != "raft",  # an example ends with the answer that was corrected
         },
     )
     row = connection.execute("select count(*) from chosen where not general").fetchone()

@@ -185,19 +185,20 @@ def store_examples(
 
 def store_drafts(connection: Connection, recipe: Recipe, drafts: Sequence[Draft]) -> None:
     """Make and keep the examples of those drafts that are not kept yet."""
-    known = known_states(connection, recipe, [draft.state for draft in drafts])
-    missing = [draft for draft in drafts if draft.state not in known]
+    known = known_states(connection, recipe, drafts)
+    missing = [draft for draft in drafts if (draft.conversation_id, draft.state) not in known]
     for start in range(0, len(missing), _AT_ONCE):
         store_examples(connection, recipe, make_examples(missing[start : start + _AT_ONCE], recipe))
 
 
-def known_states(connection: Connection, recipe: Recipe, states: Sequence[bytes]) -> set[bytes]:
-    """Those of the states of which the recipe has made an example."""
+def known_states(connection: Connection, recipe: Recipe, drafts: Sequence[Draft]) -> set[State]:
+    """The conversations and states of those drafts of which the recipe has made the example."""
     rows = connection.execute(
-        "select state from openbook.examples where recipe = %s and state = any (%s)",
-        [recipe.name, list(states)],
+        "select conversation_id, state from openbook.examples"
+        " where recipe = %s and conversation_id = any (%s)",
+        [recipe.name, list({draft.conversation_id for draft in drafts})],
     )
-    return {bytes(row[0]) for row in rows}
+    return {(row[0], bytes(row[1])) for row in rows}
 
 
 def _batched(states: Sequence[State]) -> Iterator[list[State]]:

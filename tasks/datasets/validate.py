@@ -166,7 +166,7 @@ def preference_faults(body: Body) -> list[str]:
 def raft_faults(body: Body) -> list[str]:
     """Which rules a RAFT example breaks: a supervised one's, and that quotes are true."""
     messages = body.get("messages") or ()
-    asked = next((one["content"] for one in messages if one.get("role") == "user"), "")
+    asked = next((one["content"] for one in reversed(messages) if one.get("role") == "user"), "")
     shown = dict(PASSAGE.findall(asked))
     quotes = QUOTE.findall(str(messages[-1].get("content"))) if messages else []
     true = all(quote in shown.get(number, "") for quote, number in quotes)

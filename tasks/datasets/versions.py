@@ -27,7 +27,8 @@ _SHA = re.compile(r"[0-9a-f]{8,64}")
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What curating a spec gave. `version` is None for a plan; `created` is False where the newest
-    version already is what would be made. `seconds` is what each step took."""
+    version already is what would be made. `seconds` is what each step took. `lacking` answers were
+    bought, or would be: a plan counts the logged ones instead."""
 
     dataset: str
     kind: str
@@ -38,6 +39,7 @@ class Outcome:
     tokenizer: str
     tokens_exact: bool
     seconds: Mapping[str, float]
+    lacking: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The outcome for programs; `tokens` and `usd` are of the training split."""
@@ -60,6 +62,7 @@ class Outcome:
             "epochs": self.price.epochs,
             "usd": self.price.usd,
             "price_as_of": self.price.as_of,
+            "answers_to_write": self.lacking if self.version is None else 0,
         }
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from threading import Event
 
+from psycopg import Connection
+
 from tasks.database import connect
-from tasks.datasets.example import Recipe
-from tasks.datasets.raft import WRITTEN, Question, raft_draft
-from tasks.datasets.spec import Raft
-from tasks.datasets.store import store_drafts
+from tasks.datasets.preference import draft_state
+from tasks.datasets.raft import WRITTEN, Question
 from tasks.endpoint import Endpoint, Patience
 from tasks.errors import Fatal, OpenbookError, Rejected
 from tasks.settings import Settings
@@ -22,6 +23,8 @@ _ASKED = (
     "Passage:\n{passage}\n\nQuestion: {question}"
 )
 _AT_ONCE = 4
+_BOUGHT = "raft-answer"
+"""The recipe of an answer as it was written, before it is shown among passages."""
 
 
 class AnswerWriter(Endpoint):
@@ -59,10 +62,22 @@ class AnswerWriter(Endpoint):
         return reply.choices[0].message.content or "" if reply.choices else ""
 
 
-def write_answers(
-    settings: Settings, recipe: Recipe, raft: Raft, asked: Sequence[Question]
-) -> None:
-    """Have the answers written, some at once, and keep the example of each as it comes.
+def written_key(settings: Settings, one: Question) -> bytes:
+    """What an answer is bought for: the model, what it is asked, and the passage."""
+    return draft_state([settings.answer_model, one.asked, one.oracle[1]])
+
+
+def bought_answers(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, str]:
+    """The answers that were bought for those keys and are still there."""
+    rows = connection.execute(
+        "select state, body from openbook.examples where recipe = %s and state = any (%s)",
+        [_BOUGHT, list(keys)],
+    )
+    return {bytes(key): text for key, text in rows}
+
+
+def write_answers(settings: Settings, wanted: Mapping[bytes, Question]) -> None:
+    """Have the answers written, some at once, and keep each as it comes, by its key.
 
     Raises Retryable or Fatal as the endpoint answers, when those under way are kept too.
     """
@@ -70,22 +85,45 @@ def write_answers(
     writer = AnswerWriter(settings, stop)
     failure: OpenbookError | None = None
     with connect(settings, autocommit=True) as buying, ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = {pool.submit(raft_draft, one, raft, writer.write) for one in asked}
+        jobs = {
+            pool.submit(writer.write, one.asked, one.oracle[1]): key for key, one in wanted.items()
+        }
+        left = set(jobs)
         try:
-            while jobs:
-                done, jobs = wait(jobs, return_when=FIRST_COMPLETED)
+            while left:
+                done, left = wait(left, return_when=FIRST_COMPLETED)
                 for job in done:
                     try:
-                        draft = job.result()
+                        text = job.result()
                     except OpenbookError as error:
                         failure = failure or error
                         stop.set()
-                        jobs = {one for one in jobs if not one.cancel()}
+                        left = {one for one in left if not one.cancel()}
                         continue
-                    with buying.transaction():  # what is paid for is kept, whatever comes next
-                        store_drafts(buying, recipe, [draft])
+                    # What is paid for is kept, whatever comes next.
+                    _keep(buying, jobs[job], wanted[jobs[job]], text)
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
     if failure is not None:
         raise failure
+
+
+def _keep(connection: Connection, key: bytes, one: Question, text: str) -> None:
+    """Keep an answer among the examples, so that it goes with its conversation as they do."""
+    digest = hashlib.sha256(text.encode()).digest()
+    connection.execute(
+        "insert into openbook.examples (recipe, conversation_id, state, sha256, text_sha256,"
+        " tokens, turns, ordinals, chunk_ids, words, signature, body)"
+        " values (%s, %s, %s, %s, %s, 0, 0, %s, %s, '', '', %s) on conflict do nothing",
+        [
+            _BOUGHT,
+            one.conversation_id,
+            key,
+            digest,
+            digest,
+            list(one.ordinals),
+            [one.oracle[0]],
+            text,
+        ],
+    )

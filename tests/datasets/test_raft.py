@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from threading import Lock
 from typing import Any
@@ -15,6 +16,7 @@ from psycopg import Connection
 
 from tasks.datasets.raft import quotes_of
 from tasks.datasets.validate import PASSAGE, QUOTE
+from tasks.datasets.versions import sweep_examples
 from tasks.errors import Fatal
 from tasks.settings import Settings
 from tests.book import Book
@@ -42,17 +44,17 @@ def asked(book: Book) -> Iterator[Log]:
     with book.connect() as connection:
         log = Log(connection, replace(book.settings))
         for topic in TOPICS:
-            log.say(
-                f"How often does the {topic} need cleaning?",
-                {
-                    "role": "assistant",
-                    "content": f"The {topic} needs cleaning every {len(topic) + 8} weeks.",
-                    "chunk_ids": chunks(
-                        connection, [f"{topic}-storage.md", f"{topic}-cleaning.md"]
-                    ),
-                },
-            )
+            log.say(f"How often does the {topic} need cleaning?", answer(log, topic))
         yield log
+
+
+def answer(log: Log, topic: str) -> dict[str, Any]:
+    """What was answered about a machine's cleaning, with the passages it was answered from."""
+    return {
+        "role": "assistant",
+        "content": f"The {topic} needs cleaning every {len(topic) + 8} weeks.",
+        "chunk_ids": chunks(log.connection, [f"{topic}-storage.md", f"{topic}-cleaning.md"]),
+    }
 
 
 def chunks(connection: Connection, paths: list[str]) -> list[int]:
@@ -64,7 +66,7 @@ def chunks(connection: Connection, paths: list[str]) -> list[int]:
 
 def parts(body: dict[str, Any]) -> tuple[list[str], str, list[str]]:
     """The documents, the answer and the quotes of an example."""
-    _, user, assistant = (one["content"] for one in body["messages"])
+    user, assistant = (one["content"] for one in body["messages"][-2:])
     shown = dict(PASSAGE.findall(user))
     quotes = QUOTE.findall(assistant)
     assert all(quote in shown[number] for quote, number in quotes)
@@ -196,8 +198,11 @@ def test_a_model_writes_answers_once_and_false_quotes_are_left_out(asked: Log) -
     spec = ALL + "raft: {answers: model, without_oracle: 0}\n"
     with model([WRITTEN, FALSE]) as (url, seen):
         asked.settings = replace(asked.settings, answer_model="m", answer_url=url)
-        asked.curate(spec, kind="raft", plan=True)
+        plan = asked.curate(spec, kind="raft", plan=True)
         assert seen == [], "a plan buys nothing"
+        assert plan.as_json()["answers_to_write"] == plan.decision.examples == len(TOPICS)
+        assert plan.price.usd
+        assert not plan.tokens_exact
         outcome = asked.curate(spec, kind="raft")
         assert len(seen) == len(TOPICS)
         assert "Keep it dry." in seen[0]["messages"][0]["content"]
@@ -221,6 +226,59 @@ def test_what_was_written_before_a_refusal_is_not_bought_again(asked: Log) -> No
         asked.settings = replace(asked.settings, answer_url=url)
         assert asked.curate(spec, kind="raft").decision.examples == len(TOPICS)
         assert len(seen) == len(TOPICS) - kept
+
+
+def test_new_documents_buy_no_answer_again(asked: Log, book: Book) -> None:
+    spec = ALL + "raft: {answers: model, without_oracle: 0}\n"
+    with model([WRITTEN]) as (url, seen):
+        asked.settings = replace(asked.settings, answer_model="m", answer_url=url)
+        before = asked.curate(spec, kind="raft").decision
+        for topic in TOPICS:
+            book.write(f"{topic}-more.md", f"# More\n\nThe {topic} often needs cleaning too.\n")
+        book.ingest()
+        assert asked.curate(spec, kind="raft", plan=True).as_json()["answers_to_write"] == 0
+        after = asked.curate(spec, kind="raft").decision
+        assert after.examples == before.examples
+        assert after.content_sha256 != before.content_sha256
+        sweep_examples(asked.connection, timedelta(0))
+        asked.curate(spec, kind="raft")
+        assert len(seen) == len(TOPICS)
+        asked.settings = replace(asked.settings, answer_model="another")
+        asked.curate(spec, kind="raft")
+        assert len(seen) == 2 * len(TOPICS)
+
+
+def test_what_one_conversation_says_another_may_say_too(asked: Log) -> None:
+    said = answer(asked, "pump")
+    asked.curate(ALL, kind="raft")
+    again = asked.say("How often does the pump need cleaning?", said, tags=["late"])
+    late = ALL + "source: {filter: {tags: late}}\n"
+    assert asked.curate(late, kind="raft").decision.examples == 1
+    assert asked.fate(again) == "train"
+    asked.curate(ALL, kind="raft")
+    assert sorted([asked.fate(1), asked.fate(again)]) == ["exact duplicate", "train"]
+
+
+def test_a_follow_up_is_trained_with_what_was_said_before(asked: Log) -> None:
+    said = answer(asked, "pump")
+    asked.say("I have a pump.", "Good.", "And how often?", said, tags=["late"])
+    asked.curate(ALL + "source: {filter: {tags: late}}\n", kind="raft")
+    (body,) = asked.bodies()
+    roles = [one["role"] for one in body["messages"]]
+    assert roles == ["system", "user", "assistant", "user", "assistant"]
+    assert body["messages"][1:3] == [
+        {"role": "user", "content": "I have a pump."},
+        {"role": "assistant", "content": "Good.", "weight": 0},
+    ]
+    assert body["messages"][3]["content"].endswith("Question: And how often?")
+
+
+def test_what_follows_a_corrected_answer_is_not_asked(asked: Log) -> None:
+    said = answer(asked, "pump")
+    late = asked.say("Is it a seal?", "Yes.", "How often does it need it?", said)
+    asked.judge(late, "correction", ordinal=2, alternative="No.")
+    asked.curate(ALL, kind="raft")
+    assert asked.fate(late) == "it has nothing to make an example of"
 
 
 def test_a_question_that_the_model_refuses_is_left_out_and_not_asked_again(asked: Log) -> None:
