@@ -169,7 +169,8 @@ class ChatModel:
 
     `name` is what people call it (a registered one's name and version); `model` is what its server
     at `url` (None: OpenAI's) knows it by. `id` is that of openbook.chat_models, None for a model
-    that is only configured. `window` is the most tokens that it reads and writes at once.
+    that is only configured. `window` is the most tokens that it reads and writes at once. `sha256`,
+    hexadecimal, is that of the file which `model` is, for one that is served from a file.
     """
 
     name: str
@@ -177,6 +178,7 @@ class ChatModel:
     url: str | None = None
     id: int | None = None
     window: int = 8192
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from getpass import getuser
+from pathlib import Path
 
 import click
 
@@ -100,16 +101,21 @@ def register_model(name: str, model: str, url: str | None, base: str | None, as_
         raise click.BadParameter(
             f"{url} begins with neither http:// nor https://", param_hint="--url"
         )
+    if url == OFFLINE and model != OFFLINE:
+        file = Path(model).absolute()
+        if not file.is_file():
+            raise click.BadParameter(f"{model} is no file, such as an adapter in GGUF",
+                                     param_hint="--model")  # fmt: skip
+        model = str(file)
+    if base is not None and "@" in name:
+        raise click.UsageError("--base is for a new model; NAME@VERSION has its own.")
     with connect(current()) as connection:
-        if "@" in name:
-            if base is not None:
-                raise click.UsageError("--base is for a new model; NAME@VERSION has its own.")
-            registered = place(connection, find_model(connection, name), model, url)
-        else:
-            registered = register(
-                connection,
-                Candidate(name, base or model, endpoint_model=model, endpoint_url=url),
-            )
+        known = (
+            find_model(connection, name)
+            if "@" in name
+            else register(connection, Candidate(name, base or model))
+        )
+        registered = place(connection, known, model, url)
     if as_json:
         print_json(registered.as_json())
     else:

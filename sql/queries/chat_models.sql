@@ -1,6 +1,6 @@
 select m.id, m.task, m.name, m.version, m.stage, m.base, m.training_run_id, m.dataset_version_id,
        d.name || '@' || v.number as dataset, m.endpoint_url, m.endpoint_model, m.artifact,
-       m.artifact_sha256, m.host, m.settings, m.tainted_at, m.retires_on, m.registered_at
+       m.artifact_sha256, m.served_sha256, m.host, m.settings, m.tainted_at, m.retires_on, m.registered_at
 from openbook.chat_models m
 left join openbook.dataset_versions v on v.id = m.dataset_version_id
 left join openbook.datasets d on d.id = v.dataset_id

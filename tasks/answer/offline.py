@@ -8,6 +8,7 @@ holds; 135 million parameters are too few for answers to be relied on.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -50,6 +51,8 @@ def ensure_offline(settings: Settings, model: ChatModel) -> ChatModel:
             f"{model.name} is to be served from {adapter}, which is no file here",
             "Export the adapter to GGUF on this machine, and register that file.",
         )
+    if adapter is not None:
+        _check(model, Path(adapter))
     home = _home(settings)
     with _starting(home):
         known = _runs(home)
@@ -58,6 +61,16 @@ def ensure_offline(settings: Settings, model: ChatModel) -> ChatModel:
             known = None
         url = known["url"] if known is not None else _start(home, weights, adapter)
     return replace(model, model=weights.stem, url=f"{url}/v1", window=CONTEXT_TOKENS)
+
+
+def _check(model: ChatModel, adapter: Path) -> None:
+    with adapter.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if model.sha256 not in (None, found):
+        raise Fatal(
+            f"{model.name} is not what was registered: {adapter} was altered since",
+            "Put the file back from a copy, or export the adapter again.",
+        )
 
 
 def stop_offline(settings: Settings) -> bool:

@@ -65,6 +65,7 @@ class Registered:
     endpoint_model: str | None
     artifact: str | None
     artifact_sha256: bytes | None
+    served_sha256: bytes | None
     host: str | None
     settings: dict[str, Any]
     tainted_at: datetime | None
@@ -91,12 +92,13 @@ class Registered:
             )
         url = self.endpoint_url or settings.answer_url
         window = {"window": int(self.settings["window"])} if "window" in self.settings else {}
-        return ChatModel(self.called, self.endpoint_model, url, self.id, **window)
+        sha256 = self.served_sha256.hex() if self.served_sha256 else None
+        return ChatModel(self.called, self.endpoint_model, url, self.id, sha256=sha256, **window)
 
     def as_json(self) -> dict[str, Any]:
-        """Its fields, the hash in hexadecimal."""
-        sha256 = self.artifact_sha256
-        return {**asdict(self), "artifact_sha256": sha256.hex() if sha256 else None}
+        """Its fields, the hashes in hexadecimal."""
+        hashes = {"artifact_sha256": self.artifact_sha256, "served_sha256": self.served_sha256}
+        return asdict(self) | {name: one.hex() if one else None for name, one in hashes.items()}
 
 
 def register(connection: Connection, candidate: Candidate) -> Registered:
@@ -124,11 +126,17 @@ def learned(connection: Connection, model: Registered) -> list[int]:
 
 
 def place(connection: Connection, model: Registered, name: str, url: str | None) -> Registered:
-    """Say under which name, and at which base URL, a server has the model now."""
+    """Say under which name, and at which base URL, a server has the model now.
+
+    A name that is a file's absolute path is remembered with the sha256 of the file.
+    """
+    file = Path(name)
+    sha256 = hashed(file) if file.is_absolute() and file.is_file() else None
     with connection.transaction():
         connection.execute(
-            "update openbook.chat_models set endpoint_model = %s, endpoint_url = %s where id = %s",
-            [name, url, model.id],
+            "update openbook.chat_models"
+            " set endpoint_model = %s, endpoint_url = %s, served_sha256 = %s where id = %s",
+            [name, url, sha256, model.id],
         )
         return _select(connection, id=model.id)[0]
 
@@ -255,6 +263,13 @@ def rollback(
 
 def check_artifact(model: Registered) -> None:
     """Raise Fatal where the adapter on this machine is not the one that was registered."""
+    file = Path(model.endpoint_model or "")
+    if model.served_sha256 is not None and file.is_file() and hashed(file) != model.served_sha256:
+        raise Fatal(
+            f"{model.called} is not what was registered: {file} was altered since",
+            f"Put the file back, or register it anew: openbook models register {model.called} "
+            f"--model {file} --url {model.endpoint_url}.",
+        )
     if (
         model.artifact is None
         or model.artifact_sha256 is None
@@ -278,6 +293,12 @@ def check_artifact(model: Registered) -> None:
             f"{model.called} is not what was registered: {altered.message}",
             "Put the folder back from a copy, or train it again.",
         ) from None
+
+
+def hashed(file: Path) -> bytes:
+    """The sha256 of the file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
 
 
 def _change(connection: Connection, statement: str, parameters: list[Any]) -> int:

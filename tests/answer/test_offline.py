@@ -63,3 +63,12 @@ def test_an_adapter_that_is_not_there_is_named(settings: Settings) -> None:
     with pytest.raises(Fatal, match=r"small@2.*none\.gguf, which is no file"):
         offline.ensure_offline(settings, adapter)
     assert not offline.is_offline(replace(adapter, url="http://127.0.0.1/v1"))
+
+
+@installed
+def test_an_altered_adapter_is_not_loaded(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "adapter.gguf"
+    file.write_bytes(b"adapter")
+    adapter = ChatModel("small@2", str(file), url="offline", id=2, sha256="0" * 64)
+    with pytest.raises(Fatal, match=r"small@2 is not what was registered.*adapter\.gguf"):
+        offline.ensure_offline(settings, adapter)

@@ -210,6 +210,20 @@ def test_an_altered_adapter_is_not_promoted(connection: Connection, tmp_path: Pa
         promote(connection, model, None)
 
 
+def test_a_file_that_was_altered_since_it_was_registered_is_not_promoted(
+    connection: Connection, tmp_path: Path
+) -> None:
+    file = tmp_path / "adapter.gguf"
+    file.write_bytes(b"adapter")
+    model = place(connection, registered(connection), str(file), "offline")
+    assert model.as_json()["served_sha256"] == hashlib.sha256(b"adapter").hexdigest()
+    check_artifact(model)
+    file.write_bytes(b"another")
+    with pytest.raises(Fatal, match=r"adapter.gguf was altered"):
+        promote(connection, model, None)
+    promote(connection, place(connection, model, str(file), "offline"), None)
+
+
 def test_forgetting_marks_the_models_trained_on_it_and_those_made_from_them(
     connection: Connection, database: Settings, version: int
 ) -> None:
