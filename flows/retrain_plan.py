@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tasks.evaluate.golden.store import golden_set
 from tasks.settings import current
 from tasks.statistics import minimum_detectable
 from tasks.training.cycles import open_cycle
+from tasks.training.gate import short_of
 from tasks.training.policy import worth_training
 from tasks.training.registry import ANSWER, serving_model
 from tasks.training.retraining import read_retraining
@@ -36,7 +38,10 @@ def plan_cycle(path: Path, **changes: Any) -> dict[str, Any]:
         outcome = curate(connection, spec, settings, plan=True).decision
         exams = [golden_set(connection, name) for name in wanted.golden]
         serving = serving_model(connection, settings)
-    asked = sum(len(exam.questions) for exam in exams if exam.purpose == "task")
+    questions: Counter[str] = Counter()
+    for exam in exams:
+        questions[exam.purpose] += len(exam.questions)
+    asked = questions["task"]
     shows = minimum_detectable(max(asked, 1), _USUALLY_DIFFER, wanted.gate.confidence, True)
     says = [
         f"due: {'yes' if goes else 'no'}, {'; '.join(reasons)}",
@@ -45,6 +50,7 @@ def plan_cycle(path: Path, **changes: Any) -> dict[str, Any]:
         f"against {serving.name if serving else 'nothing'}: {asked:,} questions of the task show "
         f"a difference of {shows:.2f} or more, where one in five is answered differently",
         *(f"{exam.name}: {len(exam.questions):,} questions ({exam.purpose})" for exam in exams),
+        *(f"no candidate can pass: {why}" for why in short_of(questions, wanted.gate)),
     ]
     if cycle is not None:
         says.append(f"cycle {cycle.id} of {cycle.spec_path} is under way, at {cycle.step}")

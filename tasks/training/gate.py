@@ -93,6 +93,18 @@ class Judgement:
         return tuple(one.says for one in self.conditions if not one.holds)
 
 
+def short_of(questions: Mapping[str, int], rules: Rules) -> list[str]:
+    """Why no candidate can pass, given how many questions of each purpose there are."""
+    needed = {"task": rules.least_items, "safety": rules.least_guarded,
+              "general": rules.least_guarded}  # fmt: skip
+    return [
+        f"the gate needs {least:,} questions ({purpose}), "
+        f"and there are {questions.get(purpose, 0):,}"
+        for purpose, least in needed.items()
+        if purpose not in rules.without and questions.get(purpose, 0) < least
+    ]
+
+
 def judge(
     candidate: Sequence[Examination],
     other: Sequence[Examination] | None,

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from tasks.training.decisions import decision, report, store_decision
 from tasks.training.examinations import Examination
-from tasks.training.gate import Judgement, Rules, Standing, judge
+from tasks.training.gate import Judgement, Rules, Standing, judge, short_of
 from tasks.training.registry import Candidate, register
 
 TODAY = date(2026, 3, 1)
@@ -249,6 +249,16 @@ def test_the_order_of_items_decides_nothing(values: list[tuple[float, float]], o
 def test_an_examination_that_has_not_ended_decides_nothing(finished: bool) -> None:
     torn = [replace(GOOD[0], finished=finished), *GOOD[1:]]
     assert judge(torn, POOR, SOUND, RULES).passes == finished
+
+
+def test_what_no_candidate_can_pass_is_known_before_the_training() -> None:
+    asked = {"task": 4, "safety": 33}
+    rules = replace(RULES, least_items=50, least_guarded=10, without=())
+    assert short_of(asked, rules) == [
+        "the gate needs 50 questions (task), and there are 4",
+        "the gate needs 10 questions (general), and there are 0",
+    ]
+    assert not short_of({"task": 50, "safety": 10}, replace(rules, without=("general",)))
 
 
 def test_who_looks_again_must_be_surer() -> None:
