@@ -98,7 +98,7 @@ def test_every_flow_is_registered_with_what_its_parameters_mean(
     done = deploy()
     assert {name.partition("/")[0] for name in done["deployments"]} == {
         "ingest", "conversations", "maintain", "verify", "evaluate", "curate", "reembed", "rerun",
-        "retrain", "retire-watch", "examine", "advise", "answer",
+        "retrain", "approve", "retire-watch", "examine", "advise", "answer",
     }  # fmt: skip
     kept = client.read_deployment_by_name("ingest/drop")
     assert kept.parameters == {"folder": str(book.drop)}
