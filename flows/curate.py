@@ -16,8 +16,8 @@ from tasks.database import connect
 from tasks.datasets.card import card
 from tasks.datasets.curate import curate as make_version
 from tasks.datasets.due import due
-from tasks.datasets.export import remove_stale
 from tasks.datasets.read_spec import read_spec
+from tasks.datasets.stale import remove_stale
 from tasks.datasets.versions import describe
 from tasks.settings import current
 
@@ -33,7 +33,7 @@ def curate(spec: Annotated[str, Field(min_length=1)], if_due: bool = False) -> d
     settings = current()
     recipe = read_spec(Path(spec))
     with connect(settings) as connection:
-        remove_stale(connection)
+        remove_stale(connection, settings)
         connection.commit()
         verdict = due(connection, recipe) if if_due else None
         if verdict is not None and not verdict.due:

@@ -17,7 +17,7 @@ from flows.ingest import ingest, may_pass
 from flows.pages import name_run
 from tasks.conversations.forget import expire as expire_conversations
 from tasks.database import connect, hold
-from tasks.datasets.export import remove_stale
+from tasks.datasets.stale import remove_stale
 from tasks.datasets.versions import sweep_examples
 from tasks.embedders import open_embedder
 from tasks.errors import OpenbookError, Retryable
@@ -71,7 +71,8 @@ def maintain(
         if settings.conversation_days is not None:
             kept = timedelta(days=settings.conversation_days)
             removed |= asdict(expire_conversations(connection, kept))
-        remove_stale(connection)
+        with connection.transaction():
+            remove_stale(connection, settings)
         removed["examples"] = sweep_examples(connection, timedelta(days=days))
         dropped = drop_retired(connection, timedelta(days=days))
         findings, failures = mend(connection, verify(connection))

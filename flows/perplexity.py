@@ -67,7 +67,7 @@ def held_out(connection: Connection, settings: Settings, dataset: str) -> tuple[
     if split is None:
         raise Rejected(f"{called} holds nothing out", "Give its spec a share for test.")
     folder = settings.home / "datasets" / version["dataset"] / str(version["version"])
-    export(connection, called, folder.absolute())
+    export(connection, settings, called, folder.absolute())
     return f"{called} {split}", folder.absolute() / f"{split}.jsonl"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from tasks.datasets.export import MANIFEST, export
+from tasks.datasets.export import export
+from tasks.datasets.stale import MANIFEST
 from tasks.datasets.versions import versions
 from tasks.errors import Rejected
 from tasks.settings import Settings
@@ -77,7 +78,7 @@ def _submit(
     """Export, check the price, and submit; the job's id, which is committed."""
     wanted = cycle.wanted
     folder = folder_of(settings, run)
-    data = _exported(connection, version, folder.with_name("data"))
+    data = _exported(connection, settings, version, folder.with_name("data"))
     most = wanted.policy.max_usd
     limits = {"max_usd": most} if cycle.backend == "openai" and most is not None else {}
     validation = data / "validation.jsonl"
@@ -101,11 +102,13 @@ def _submit(
     return job_id
 
 
-def _exported(connection: Connection, version: Mapping[str, Any], folder: Path) -> Path:
+def _exported(
+    connection: Connection, settings: Settings, version: Mapping[str, Any], folder: Path
+) -> Path:
     """The folder with the version's files, written once: a training may read them already."""
     manifest = folder / MANIFEST
     if not manifest.exists():
-        export(connection, _called(version), folder)
+        export(connection, settings, _called(version), folder)
         connection.commit()
     if not (folder / "train.jsonl").exists():
         raise Rejected(f"{_called(version)} has nothing to train on", "Log more conversations.")

@@ -57,8 +57,8 @@ declare
     examined   constant text[] := array[
         'answer_evaluations', 'answer_figures', 'answers', 'failure_kinds'];
     asked_for  constant text[] := array[
-        'golden_questions', 'golden_judgements', 'answer_results', 'answer_scores',
-        'answer_verdicts'];
+        'golden_questions', 'golden_judgements', 'golden_origins', 'answer_results',
+        'answer_scores', 'answer_verdicts'];
     version    constant text[] := array['schema_migrations', 'schema_definitions'];
     searching  constant text[] := array[
         'search', 'read_query', 'field_filter', 'more_like', 'neighbours', 'why',
@@ -208,7 +208,8 @@ $$;
 -- drop parts of tables: they stay with who owns these, so that who ingests need not.
 do $$
 declare
-    owners    constant text[] := array['add_model', 'index_embeddings', 'drop_model', 'expire'];
+    owners    constant text[] := array[
+        'add_model', 'index_embeddings', 'drop_model', 'expire', 'forget_queries'];
     function  regprocedure;
 begin
     if not (select rolsuper from pg_roles where rolname = current_user) then

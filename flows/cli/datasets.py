@@ -179,7 +179,7 @@ def export(name: str, folder: Path | None, file_format: Any, as_json: bool) -> N
         row = find_version(connection, name)
         target = folder or settings.home / "datasets" / row["dataset"] / str(row["version"])
         chosen = f"{row['dataset']}@{row['version']}"
-        manifest = write(connection, chosen, target.absolute(), file_format)
+        manifest = write(connection, settings, chosen, target.absolute(), file_format)
     if as_json:
         print_json({"folder": str(target.absolute()), **manifest})
     else:

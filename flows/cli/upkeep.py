@@ -29,7 +29,9 @@ def forget(
 
     A PATH is a file or folder, as search shows it or absolute; history, chunks and vectors that
     nobody else uses go with it. The files themselves stay where they are: delete them first, or the
-    next run reads them again. A forgotten conversation is not loaded again, whatever holds it.
+    next run reads them again. A forgotten conversation is not loaded again, whatever holds it; what
+    was searched for in its words goes too. Datasets lose what they hold of either, and are marked
+    as tainted; their exported files go on this machine, and are named elsewhere, with exit code 1.
     Logged answers that quote a document are conversations, and backups keep what they hold: forget
     the ones by name (analytics.answers), and delete the others.
     """
@@ -40,7 +42,7 @@ def forget(
     from tasks.conversations.forget import forget_conversation, forget_user
     from tasks.conversations.pseudonyms import pseudonyms
     from tasks.database import connect
-    from tasks.datasets.export import remove_stale
+    from tasks.datasets.stale import remove_stale
     from tasks.upkeep.forget import forget as remove
 
     settings = current()
@@ -52,15 +54,24 @@ def forget(
         for name in conversations:
             erasure = forget_conversation(connection, pseudonyms(settings), name)
             removals[f"conversation {name}"] = asdict(erasure)
-        removed = remove_stale(connection)
+        removed, left = remove_stale(connection, settings)
     if as_json:
-        print_json({"removed": removals, "exports": removed})
-        return
+        elsewhere = [asdict(one) for one in left]
+        print_json({"removed": removals, "exports": removed, "elsewhere": elsewhere})
+        sys.exit(FAILED if left else 0)
     for what, removal in removals.items():
         counts = ", ".join(f"{count:,} {name}" for name, count in removal.items() if count)
         click.echo(f"{what}: removed {counts or 'nothing, since nothing was there'}")
     for folder in removed:
         click.echo(f"{folder}: removed, since it held what is forgotten; export it again")
+    for one in left:
+        click.echo(
+            f"{one.folder} on {one.host} still holds what is forgotten: run `openbook maintain` "
+            f"there, or remove the files and row {one.id} of openbook.dataset_exports",
+            err=True,
+        )
+    if left:
+        sys.exit(FAILED)
 
 
 @main.command()

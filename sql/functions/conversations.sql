@@ -109,6 +109,33 @@ before insert on openbook.feedback
 for each row when (new.ordinal is null and new.kind in ('correction', 'regeneration'))
 execute function openbook.place_correction();
 
+create or replace function openbook.forget_queries(conversation_ids bigint[]) returns void
+language sql volatile
+-- Who ingests may forget what others have asked, and not read it.
+security definer
+set search_path = openbook, public, pg_temp
+as $$
+    with said as (
+        select left(m.content, 10000) as text,
+               lag(m.content) over (partition by m.conversation_id order by m.ordinal) as before
+        from messages m
+        where m.conversation_id = any (conversation_ids) and m.role = 'user' and m.content <> ''
+    ), asked as (
+        -- A short question is searched for together with the one before it.
+        select distinct s.text
+        from said
+        cross join lateral (
+            values (said.text), (left(said.before || ' ' || said.text, 10000))) s (text)
+        where s.text is not null
+    ), logged as (
+        delete from search_log l using asked where l.query = asked.text
+    )
+    delete from query_embeddings q
+    using asked
+    where q.query in (asked.text, (openbook.read_query(asked.text)).words);
+$$;
+comment on function openbook.forget_queries is 'Delete what was searched for in the words of these conversations, from the log of searches and from the queries whose vectors are kept, whoever searched.';
+
 create or replace function openbook.forget_conversations(
     conversation_ids bigint[], reason text, subject text default null)
 returns table (conversations bigint, messages bigint, feedback bigint)
@@ -126,6 +153,7 @@ begin
     where c.id = any (conversation_ids) and h.hash is not null
     on conflict do nothing;
 
+    perform openbook.forget_queries(conversation_ids);
     delete from conversations c where c.id = any (conversation_ids);
     get diagnostics conversations = row_count;
 

@@ -35,22 +35,12 @@ for each row when (
     is distinct from coalesce(new.user_pseudonym, new.external_id, encode(new.identity_hash, 'hex')))
 execute function openbook.keep_first_group();
 
-create or replace function openbook.forget_examples() returns trigger
-language plpgsql
+create or replace function openbook.remove_examples(example_ids bigint[]) returns void
+language sql volatile
 set search_path = openbook, public, pg_temp
 as $$
-declare
-    lost  bigint[];
-begin
-    -- A version that is being made holds this lock shared: it is finished first, and then found.
-    perform pg_advisory_xact_lock(hashtext('openbook.datasets'));
-    select array_agg(e.id) into lost
-    from examples e
-    where e.conversation_id in (select gone.id from gone)
-       or e.rejected_id in (select gone.id from gone);
-
     with removed as (
-        delete from dataset_examples d where d.example_id = any (lost) returning d.version_id
+        delete from dataset_examples d where d.example_id = any (example_ids) returning d.version_id
     ), counted as (
         select removed.version_id, count(*) as examples from removed group by 1
     ), marked as (
@@ -64,7 +54,37 @@ begin
     set stale_at = coalesce(x.stale_at, now())
     where x.version_id in (select counted.version_id from counted);
 
-    delete from examples e where e.id = any (lost);
+    delete from examples e where e.id = any (example_ids);
+$$;
+comment on function openbook.remove_examples is 'Take examples out of every version and delete them; versions that held them are marked as tainted, and their exported files as stale.';
+
+create or replace function openbook.forget_examples() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+declare
+    lost  bigint[];
+begin
+    -- A version that is being made or exported holds this lock shared: it is finished first, and
+    -- then found.
+    perform pg_advisory_xact_lock(hashtext('openbook.datasets'));
+    with asked as (
+        delete from golden_origins o
+        where o.conversation_id in (select gone.id from gone)
+        returning o.sha256
+    )
+    select array_agg(found.id) into lost
+    from (
+        select e.id from examples e where e.conversation_id in (select gone.id from gone)
+        union
+        select e.id from examples e where e.rejected_id in (select gone.id from gone)
+        union
+        select e.id
+        from examples e
+        join asked on asked.sha256 = e.sha256
+        where e.conversation_id is null and e.recipe like 'golden-%') found;
+    perform openbook.remove_examples(lost);
+
     delete from dataset_exclusions x
     where x.conversation_id in (select gone.id from gone);
     update dataset_exclusions x set because_of = null
@@ -72,12 +92,51 @@ begin
     return null;
 end
 $$;
-comment on function openbook.forget_examples is 'Trigger: examples go with their conversation; versions that held them are marked as tainted, and their exported files as stale.';
+comment on function openbook.forget_examples is 'Trigger: examples go with their conversation, and with the golden questions that were taken from it.';
 
 create or replace trigger forget_examples
 after delete on openbook.conversations
 referencing old table as gone
 for each statement execute function openbook.forget_examples();
+
+create or replace function openbook.name_documents() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+begin
+    new.document_ids := array(
+        select distinct v.document_id
+        from chunks k
+        join versions v on v.content_id = k.content_id
+        where k.id = any (new.chunk_ids));
+    return new;
+end
+$$;
+comment on function openbook.name_documents is 'Trigger: an example that shows passages says of which documents, also when their chunks are no more.';
+
+create or replace trigger name_documents
+before insert on openbook.examples
+for each row when (new.recipe like 'raft-%')
+execute function openbook.name_documents();
+
+create or replace function openbook.forget_passages(document_ids bigint[]) returns void
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtext('openbook.datasets'));
+    perform openbook.remove_examples(array_agg(e.id))
+    from examples e
+    where e.document_ids <> '{}' and e.document_ids && forget_passages.document_ids
+      -- What another document says as well is still kept.
+      and exists (
+          select
+          from unnest(e.chunk_ids) as shown (id)
+          where not exists (select from chunks k where k.id = shown.id))
+    having count(*) > 0;
+end
+$$;
+comment on function openbook.forget_passages is 'Remove the examples that show passages of these documents which are no longer kept.';
 
 create or replace function openbook.keep_version() returns trigger
 language plpgsql

@@ -20,25 +20,31 @@ before delete on openbook.golden_questions
 for each row when (old.conversation_id is not null)
 execute function openbook.forget_golden_answers();
 
+create or replace function openbook.note_golden_origin() returns trigger
+language plpgsql
+set search_path = openbook, public, pg_temp
+as $$
+begin
+    insert into golden_origins (conversation_id, sha256)
+    values (new.conversation_id, sha256(convert_to(
+        '{"messages":[{"role":"user","content":' || to_json(new.question)::text || '}]}', 'UTF8')))
+    on conflict do nothing;
+    return null;
+end
+$$;
+comment on function openbook.note_golden_origin is 'Trigger: versions of datasets list a golden question by the line that asks it; whose it is stays known when the question is deleted.';
+
+create or replace trigger note_golden_origin
+after insert or update of question, conversation_id on openbook.golden_questions
+for each row when (new.conversation_id is not null)
+execute function openbook.note_golden_origin();
+
 create or replace function openbook.forget_golden_questions() returns trigger
 language plpgsql
 set search_path = openbook, public, pg_temp
 as $$
-declare
-    lost  bigint[];
 begin
-    -- Versions of datasets list them as a split that never trains, by the line that asks them.
-    with questions as (
-        delete from golden_questions q
-        where q.conversation_id in (select gone.id from gone)
-        returning q.question
-    )
-    select array_agg(e.id) into lost
-    from questions q
-    join examples e on e.conversation_id is null and e.recipe like 'golden-%'
-        and e.body = '{"messages":[{"role":"user","content":' || to_json(q.question)::text || '}]}';
-    delete from dataset_examples d where d.example_id = any (lost);
-    delete from examples e where e.id = any (lost);
+    delete from golden_questions q where q.conversation_id in (select gone.id from gone);
     return null;
 end
 $$;

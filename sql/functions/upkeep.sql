@@ -58,10 +58,11 @@ begin
         select c.id from contents c
         where c.id = any (content_ids)
           and not exists (select from versions v where v.content_id = c.id))) u;
+    perform openbook.forget_passages(document_ids);
     return next;
 end
 $$;
-comment on function openbook.forget is 'Delete documents with their whole history, and everything of theirs that no other document uses; how many rows of each went.';
+comment on function openbook.forget is 'Delete documents with their whole history, and everything of theirs that no other document uses, examples that show their passages included; how many rows of each went.';
 
 create or replace function openbook.forget_quotes(chunk_ids bigint[]) returns void
 language sql volatile

@@ -1,3 +1,4 @@
-insert into openbook.dataset_exports (version_id, folder, host)
-values (%(version)s, %(folder)s, %(host)s)
-on conflict (version_id, host, folder) do update set exported_at = now(), stale_at = null
+insert into openbook.dataset_exports (version_id, folder, host, installation)
+values (%(version)s, %(folder)s, %(host)s, %(installation)s)
+on conflict (version_id, installation, folder) do update
+set host = excluded.host, exported_at = now(), stale_at = null

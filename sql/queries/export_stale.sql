@@ -1,4 +1,5 @@
-select x.id, x.folder
+select x.id, x.folder, x.host,
+       coalesce(x.installation = %(installation)s, x.host = %(host)s) as here
 from openbook.dataset_exports x
-where x.host = %(host)s and x.stale_at is not null
+where x.stale_at is not null
 order by x.id

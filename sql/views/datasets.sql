@@ -34,6 +34,6 @@ comment on column analytics.datasets.model is 'The model that it is meant for.';
 comment on column analytics.datasets.epochs is 'Passes that the price is for.';
 comment on column analytics.datasets.usd is 'What training would cost; null where no price is known.';
 comment on column analytics.datasets.price_as_of is 'The date of the price list; null where the spec gave the price.';
-comment on column analytics.datasets.tainted_at is 'When a conversation that it held was first forgotten; null: never.';
+comment on column analytics.datasets.tainted_at is 'When something that it held was first forgotten, a conversation or a document; null: never.';
 comment on column analytics.datasets.forgotten_examples is 'How many of its examples are gone since.';
 comment on column analytics.datasets.code_version is 'Of Openbook and of its examples.';

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,23 +15,29 @@ from psycopg import Connection
 
 from tasks.database import query
 from tasks.datasets.shape import as_hf_messages
+from tasks.datasets.stale import MANIFEST, file_names, register
+from tasks.datasets.store import keep_conversations
 from tasks.datasets.validate import file_faults
 from tasks.datasets.versions import find_version
 from tasks.errors import Rejected
+from tasks.settings import Settings
 
 Format = Literal["jsonl", "parquet"]
-MANIFEST = "manifest.json"
 _ROWS_A_GROUP = 10_000
 
 
 def export(
-    connection: Connection, name: str, folder: Path, file_format: Format = "jsonl"
+    connection: Connection,
+    settings: Settings,
+    name: str,
+    folder: Path,
+    file_format: Format = "jsonl",
 ) -> dict[str, Any]:
     """Write the files of a version into a folder; the manifest, which is there when all is.
 
     JSONL files hold one example a line, in the format that the version's spec names; Parquet files
     hold it with its hash, tokens, conversation, messages and chunks. The same version gives the
-    same bytes.
+    same bytes. Whoever forgets something waits until the files are whole, and then finds them.
 
     Raises Rejected where the folder holds anything but an earlier export, or when the extra for
     Parquet is not installed.
@@ -44,11 +49,18 @@ def export(
             "Install it with: pip install openbook[datasets]",
         )
     _make_room(folder)
-    connection.execute(
-        query("export_register"),
-        {"version": version["version_id"], "folder": str(folder), "host": socket.gethostname()},
-    )
+    register(connection, settings, version["version_id"], folder)
     connection.commit()  # what is written is known before it is there
+    with connection.transaction():
+        keep_conversations(connection)
+        register(connection, settings, version["version_id"], folder)  # removed in between, maybe
+        version = find_version(connection, f"{version['dataset']}@{version['version']}")
+        return _write_all(connection, version, folder, file_format)
+
+
+def _write_all(
+    connection: Connection, version: dict[str, Any], folder: Path, file_format: Format
+) -> dict[str, Any]:
     openai = version["spec"].get("format", "openai") == "openai"
     lines = _write_lines if openai else _write_hf_lines
     write = _write_parquet if file_format == "parquet" else lines
@@ -86,35 +98,12 @@ def export(
     return manifest
 
 
-def remove_stale(connection: Connection) -> list[str]:
-    """Remove this machine's files that hold what was forgotten since; their folders.
-
-    What remains of a version can be exported anew.
-    """
-    removed = []
-    host = {"host": socket.gethostname()}
-    for export_id, folder in connection.execute(query("export_stale"), host).fetchall():
-        for name in _names():
-            (Path(folder) / name).unlink(missing_ok=True)
-        connection.execute("delete from openbook.dataset_exports where id = %s", [export_id])
-        removed.append(folder)
-    return removed
-
-
-def _names() -> Iterator[str]:
-    yield MANIFEST  # the first to go: without it the folder is no export
-    for split in ("train", "validation", "test", "golden"):
-        for ending in ("jsonl", "parquet"):
-            yield f"{split}.{ending}"
-            yield f".{split}.{ending}.partial"
-
-
 def _make_room(folder: Path) -> None:
-    if folder.is_dir() and any(one.name not in set(_names()) for one in folder.iterdir()):
+    if folder.is_dir() and any(one.name not in set(file_names()) for one in folder.iterdir()):
         raise Rejected(f"{folder} holds other files", "Name a new folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _names():
+        for name in file_names():
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise Rejected(f"{folder} cannot be written: {error.strerror}", "Name another.") from None

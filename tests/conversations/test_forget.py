@@ -62,6 +62,29 @@ def test_no_table_holds_a_word_of_what_was_forgotten(log: Log) -> None:
         assert "anna" not in rows
 
 
+def test_what_was_searched_for_in_the_words_of_a_conversation_goes_with_it(log: Log) -> None:
+    log.load(
+        lines(
+            chat("Where is xyzzy -cave?", "Here.", "And plugh?", "There.", id="a", user="anna"),
+            chat("Where is the pump?", "Here.", id="b", user="ben"),
+        )
+    )
+    log.ask("select openbook.add_model('m', 3, 100)")
+    log.connection.execute("update models set serving = true")
+    queries = ("Where is xyzzy -cave?", "Where is xyzzy -cave? And plugh?", "Where is the pump?")
+    for asked in (*queries, "xyzzy"):
+        log.connection.execute(
+            "select openbook.log_search("
+            "    %(q)s, 'c', 'hybrid', '{}', null, null, false, 3, 0, '{}', 1),"
+            " openbook.remember_query('m', (openbook.read_query(%(q)s)).words, '[1,2,3]')",
+            {"q": asked},
+        )
+    forget_user(log.connection, pseudonyms(log.settings), "anna")
+    left = [("Where is the pump?",), ("xyzzy",)]
+    assert log.ask("select query from search_log order by 1") == left
+    assert log.ask("select query from query_embeddings order by 1") == left
+
+
 def test_a_pseudonym_and_a_number_name_them_too(log: Log) -> None:
     log.load(THREE)
     names = pseudonyms(log.settings)

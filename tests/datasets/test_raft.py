@@ -16,9 +16,10 @@ from psycopg import Connection
 
 from tasks.datasets.raft import quotes_of
 from tasks.datasets.validate import PASSAGE, QUOTE
-from tasks.datasets.versions import sweep_examples
+from tasks.datasets.versions import find_version, sweep_examples
 from tasks.errors import Fatal
 from tasks.settings import Settings
+from tasks.upkeep.forget import forget
 from tests.book import Book
 from tests.datasets.conftest import Log
 from tests.loopback import listening
@@ -312,3 +313,25 @@ def test_without_a_model_the_spec_is_refused_with_what_to_set(
 ) -> None:
     with pytest.raises(Fatal, match="OPENBOOK_ANSWER_MODEL"):
         asked.curate("raft: {answers: model}\n", kind="raft")
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_forgotten_document_leaves_the_examples_that_show_it(asked: Log, edited: bool) -> None:
+    asked.curate(ALL + "raft: {distractors: 3, without_oracle: 0}\n", kind="raft")
+    before = asked.bodies()
+    said = "needs cleaning every 13 weeks by the valve"
+    showing = [body for body in before if said in str(body)]
+    assert 0 < len(showing) < len(before)
+    if edited:  # and what it said before is past its time
+        asked.connection.execute(
+            "with d as (select id from documents where path like '%%valve-cleaning.md')"
+            " delete from chunks k using versions v, d"
+            " where v.document_id = d.id and k.content_id = v.content_id"
+        )
+    forget(asked.connection, "valve-cleaning.md")
+    assert asked.bodies() == [body for body in before if said not in str(body)]
+    version = find_version(asked.connection, "support@1")
+    assert version["tainted_at"] is not None
+    assert version["forgotten_examples"] == len(showing)
+    kept = asked.connection.execute("select body from examples").fetchall()
+    assert said not in str(kept)

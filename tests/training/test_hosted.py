@@ -124,7 +124,7 @@ def test_what_openbook_exports_is_taken_at_the_price_that_its_curation_showed(
     provider.models["gpt-4.1-nano"] = None
     log.grow(60)
     outcome = log.curate("model: gpt-4.1-nano\nquality: {min_tokens: 1}\n")
-    manifest = export(log.connection, "support", tmp_path / "export")
+    manifest = export(log.connection, log.settings, "support", tmp_path / "export")
     assert manifest["tokens"] == outcome.decision.tokens
     job = TrainingJob(
         run_key="run-1",
