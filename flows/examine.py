@@ -56,6 +56,7 @@ def examine_answers(
         judge: Whether the model of OPENBOOK_JUDGE_MODEL compares the answers of both.
     """
     settings = current()
+    comparing = Judge(settings) if judge else None  # before an answer is bought for it
     with closing(connect(settings, autocommit=True)) as connection:
         exam = golden_set(connection, golden)
         asked = serving_model(connection, settings, model or None)
@@ -65,8 +66,8 @@ def examine_answers(
         made = ask_all(connection, settings, exam, asked, chosen)
         other = before(connection, made.id) if against is None else against
         unjudged = {}
-        if judge and other is not None:
-            unjudged = ask_judge(connection, Judge(settings), made.id, other)
+        if comparing is not None and other is not None:
+            unjudged = ask_judge(connection, comparing, made.id, other)
         found = report(connection, made.id, other)
     create_markdown_artifact(
         key="answers-" + re.sub("[^a-z0-9]+", "-", golden.lower()).strip("-"),

@@ -147,6 +147,13 @@ def test_a_judge_compares_both_examinations(
     assert report["against"]["preference"]["tie"] == 4
 
 
+def test_no_answer_is_bought_for_a_judge_that_is_not_there(sea: Book, model: ChatEndpoint) -> None:
+    refused = openbook("evaluate", "--answers", "--golden", "sea", "--judge")
+    assert refused.exit_code == 1
+    assert "No model judges answers" in refused.stderr
+    assert model.requests == []
+
+
 def test_the_oracle_is_shown_the_expected_documents_alone(sea: Book, model: ChatEndpoint) -> None:
     report = told("evaluate", "--answers", "--golden", "sea", "--strategy", "oracle")
     assert "retrieval_recall" not in report["measures"]
