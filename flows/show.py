@@ -113,12 +113,12 @@ def explanation(found: Explanation) -> None:
         place = "not in the list" if rank is None else f"rank {rank}"
         value_text = "no match" if value is None else f"score {value:.3f}"
         console.print(f"    {name:8} {place}, {value_text}", markup=False)
-    for lexeme in found.lexemes:
-        console.print(
-            f"             {lexeme['lexeme']}: {lexeme['count']} times, weight {lexeme['weight']},"
-            f" adds {lexeme['score']}",
-            markup=False,
-        )
+        for lexeme in found.lexemes if name == "words" else ():
+            console.print(
+                f"             {lexeme['lexeme']}: {lexeme['count']} times, weight"
+                f" {lexeme['weight']}, adds {lexeme['score']}",
+                markup=False,
+            )
     for demand in found.demands:
         met = "met" if demand["met"] else "not met"
         console.print(f"    {met:8} {demand['asks']}", markup=False)
