@@ -116,7 +116,12 @@ def _openbook(error: Exception) -> Refusal:
 
 def _invalid(error: Exception) -> Refusal:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):
+        return Refusal(400, "the body was not read as JSON", "Send Content-Type: application/json.")
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        place, problem = first["loc"][-1] + 1, first["ctx"]["error"]
+        return Refusal(400, f"the body is no JSON: at character {place}, {problem}", "Correct it.")
     param = ".".join(map(str, first["loc"][1:]))  # behind body, query or path
     return Refusal(
         400,

@@ -161,6 +161,25 @@ def test_a_body_that_is_no_question_is_refused(
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "named"),
+    [
+        (
+            "application/x-www-form-urlencoded",
+            b'{"query": "sea"}',
+            "Content-Type: application/json",
+        ),
+        ("application/json", b'{"query" "sea"}', "no JSON: at character 10, Expecting ':'"),
+    ],
+)
+def test_a_body_that_is_not_read_says_what_to_send(
+    served: Served, stocked: Shelf, kind: str, content: bytes, named: str
+) -> None:
+    answer = served.post("/search", content=content, headers={"Content-Type": kind})
+    assert answer.status_code == 400
+    assert named in answer.json()["error"]["message"]
+
+
 def test_a_query_with_any_characters_is_answered(served: Served, stocked: Shelf) -> None:
     for query in ("spring\0tide", "<script>tide</script>", "tide ' \" \\ % _ &!()", "🌊" * 50):
         assert served.post("/search", json={"query": query}).status_code == 200
