@@ -109,7 +109,7 @@ def search(
         )
         around = _around(connection, found, neighbours)
         if not found:
-            _tell_where_documents_are(connection, collection, filtered=bool(filter_text or where))
+            _tell_why_nothing(connection, collection, parse_filter(filter_text), where)
     _tell(query, found, around, as_json=as_json)
 
 
@@ -225,9 +225,12 @@ def _tell(
     print_json(values)
 
 
-def _tell_where_documents_are(connection: Connection, collection: str, *, filtered: bool) -> None:
-    """Where no folder's documents are in the collection, the ones that hold some."""
+def _tell_why_nothing(
+    connection: Connection, collection: str, filter: dict[str, Any] | None, predicate: str | None
+) -> None:
+    """The collections that hold documents where this one has none, or what no document has."""
     from tasks.ingest.runs import sources
+    from tasks.retrieve.fields import fields_of_none
 
     filled = sorted({source.collection for source in sources(connection)})
     if collection not in filled:
@@ -238,8 +241,13 @@ def _tell_where_documents_are(connection: Connection, collection: str, *, filter
             + ".",
             err=True,
         )
-    elif filtered:
-        click.echo("The filter may leave no document: see whether its fields exist.", err=True)
+    elif unknown := fields_of_none(connection, collection, filter, predicate):
+        click.echo(
+            f"No document in {collection} has {' or '.join(unknown)}: see how it is spelt.",
+            err=True,
+        )
+    elif filter or predicate:
+        click.echo("The filter may leave no document.", err=True)
 
 
 def parse_filter(text: str | None) -> dict[str, Any] | None:

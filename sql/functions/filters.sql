@@ -147,6 +147,11 @@ declare
         'to_jsonb(' || own || ')', format('(n.metadata -> ($1[%s] #>> ''{}''))', first + 1));
     "text"   text := coalesce(own, "json" || ' #>> ''{}''');
 begin
+    if operator not in ('eq', 'gt', 'gte', 'lt', 'lte', 'prefix', 'like', 'ilike', 'exists') then
+        perform openbook.reject_filter(
+            format('"%s" of "%s" is no operator', left(operator, 60), left(name, 60)),
+            'Operators are eq, ne, in, nin, gt, gte, lt, lte, prefix, like, ilike and exists.');
+    end if;
     if dated and kind = 'string' then
         value := openbook.filter_date(name, value);
     end if;

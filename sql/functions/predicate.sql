@@ -142,8 +142,7 @@ begin
     else
         perform openbook.refuse_predicate(
             tokens, place, 'is no field',
-            'A condition begins with a field: path, source, format, title, modified, published, or '
-            || 'a key of the metadata; in " " unless it is letters, digits and _.');
+            'A condition begins with a field, such as format; in " " unless it is letters, digits and _.');
     end if;
 end
 $$;

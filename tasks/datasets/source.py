@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Composable
 
 from tasks.database import query
-from tasks.datasets.condition import Condition, Refused
+from tasks.datasets.condition import COLUMNS, Condition, Refused
 from tasks.datasets.spec import Spec
 from tasks.errors import Rejected
 
@@ -63,7 +63,9 @@ def _where(connection: Connection, condition: Condition, predicate: str) -> Comp
             row = connection.execute("select openbook.predicate_filter(%s)", [predicate]).fetchone()
     except psycopg.errors.InvalidParameterValue as error:
         problem = (error.diag.message_primary or "").removeprefix("predicate: ")
-        raise Rejected(f"source.where: {problem}", error.diag.message_hint or "") from None
+        known = f"Fields are {', '.join(COLUMNS)}, metadata.KEY."
+        remedy = f"{error.diag.message_hint or ''} {known}".lstrip()
+        raise Rejected(f"source.where: {problem}", remedy) from None
     assert row is not None
     try:
         return condition.compile(row[0], feedback=False)

@@ -130,6 +130,13 @@ def test_what_is_not_in_the_grammar_is_refused_with_its_place(log: Log) -> None:
             chosen(log, Source(where=attack))
 
 
+def test_what_is_wanting_names_the_fields_of_conversations(log: Log) -> None:
+    with pytest.raises(Rejected) as refused:
+        chosen(log, Source(where="thumbs_up > 0 and"))
+    assert "thumbs_up, thumbs_down" in refused.value.remedy
+    assert "title" not in refused.value.remedy
+
+
 VALUES = {
     "model": st.sampled_from(["m", "x", None]),
     "thumbs_up": st.sampled_from([0, 1]),

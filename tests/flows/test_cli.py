@@ -202,7 +202,11 @@ def test_search_takes_a_filter_and_refuses_what_is_none(book: Book) -> None:
     chosen = '{"path": {"prefix": "land/"}}'
     hits = as_json("search", "spring tide", "--mode", "keyword", "--filter", chosen)
     assert {hit["path"] for hit in hits} == {"land/tides.md"}
-    assert "may leave no document" in openbook("search", "tide", "--where", "frmat = 'md'").stderr
+    assert (
+        "No document in default has frmat"
+        in openbook("search", "tide", "--where", "frmat = 'md' and format = 'md'").stderr
+    )
+    assert "may leave no document" in openbook("search", "tide", "--where", "format = 'x'").stderr
     assert openbook("search", "tide", "--filter", "{").exit_code == 2
     assert openbook("search", "tide", "--filter", '{"path": {"near": 1}}').exit_code == 1
 
@@ -229,7 +233,9 @@ def test_search_goes_on_from_a_hit(book: Book) -> None:
     found = as_json("why", "tide path:land/", chunk)
     assert found["reason"] == "it does not meet all demands"
     assert found["demands"][0]["met"] is False
-    assert "a hit" in openbook("why", "spring tide", chunk).output
+    told = openbook("why", "spring tide", chunk).output
+    assert "a hit" in told
+    assert told.index("words  ") < told.index("tide: ") < told.index("meaning ")
     assert openbook("why", "tide", "999999").exit_code == 1
 
 

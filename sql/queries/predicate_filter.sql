@@ -1,0 +1,2 @@
+-- The predicate as a filter.
+select openbook.predicate_filter(%(predicate)s);
