@@ -11,13 +11,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import Field
 
 from flows.events import CONVERSATIONS_LOADED, tell
-from flows.ingest import may_pass
 from flows.pages import cell, key, name_run, table
+from flows.trouble import explained, may_pass, stand_back
 from tasks.conversations.folder import pending_files
 from tasks.conversations.load import load
 from tasks.database import connect, hold
 from tasks.datasets.prepare import prepare
-from tasks.errors import Retryable
 from tasks.settings import current
 
 COUNTS = ("read", "added", "grown", "unchanged", "messages", "feedback", "rejected")
@@ -36,23 +35,26 @@ def ingest_conversations(
     """
     root = Path(folder).expanduser().resolve()
     with (
+        explained(),
         connect(current(), autocommit=True) as connection,
         hold(connection, "conversations folder", str(root)) as held,
     ):
         if not held:
-            raise Retryable(
+            ended: dict[str, Any] = stand_back(
                 f"{root} is being read by another run",
                 "Wait until it ends; one run a folder works at a time.",
             )
+            return ended
         pending = iter(pending_files(connection, root))
         files: list[dict[str, Any]] = []
         while batch := list(islice(pending, current().batch_files)):
             files += load_files([str(path) for path in batch], format)
+        prepared = prepare_examples() if files else {}
     report = {
         "folder": str(root),
         "files": files,
         **{name: sum(one[name] for one in files) for name in COUNTS},
-        "prepared": prepare_examples() if files else {},
+        "prepared": prepared,
     }
     _leave_artifacts(report)
     if report["added"] or report["grown"] or report["feedback"]:

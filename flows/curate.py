@@ -12,6 +12,7 @@ from pydantic import Field
 
 from flows.events import DATASET_MADE, tell
 from flows.pages import key, name_run
+from flows.trouble import explained
 from tasks.database import connect
 from tasks.datasets.card import card
 from tasks.datasets.curate import curate as make_version
@@ -32,7 +33,7 @@ def curate(spec: Annotated[str, Field(min_length=1)], if_due: bool = False) -> d
     """
     settings = current()
     recipe = read_spec(Path(spec))
-    with connect(settings) as connection:
+    with explained(), connect(settings) as connection:
         remove_stale(connection, settings)
         connection.commit()
         verdict = due(connection, recipe) if if_due else None

@@ -22,6 +22,7 @@ from prefect.artifacts import create_markdown_artifact
 from psycopg import Connection
 
 from flows.pages import key, name_run
+from flows.trouble import explained
 from tasks.database import connect, hold
 from tasks.embedders import open_embedder
 from tasks.errors import Rejected, Retryable
@@ -64,7 +65,7 @@ def evaluate(
     if folder:
         fill(folder, language)
     embedder = open_embedder(settings)
-    with closing(connect(settings, autocommit=True)) as connection:
+    with explained(), closing(connect(settings, autocommit=True)) as connection:
         exam = _exam(connection, folder, golden)
         serving_model(connection, embedder)
         remember_queries(connection, embedder, [one.text for one in exam.questions])

@@ -13,7 +13,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -21,22 +21,19 @@ from threading import Timer
 from typing import Annotated, Any
 
 from prefect import flow, task
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
-from prefect.runtime import deployment, flow_run, task_run
-from prefect.states import Cancelled
+from prefect.runtime import task_run
 from prefect.task_runners import TaskRunner
-from prefect.tasks import Task
 from psycopg import OperationalError
-from psycopg.errors import ReadOnlySqlTransaction
 from pydantic import Field
 
 from flows.ingest_page import leave_page
 from flows.runners import batches_ahead, task_runner
+from flows.trouble import explained, may_pass, stand_back
 from tasks.database import connect, hold
 from tasks.embedders import Embedder, open_embedder
-from tasks.errors import Fatal, Retryable
+from tasks.errors import Fatal
 from tasks.ingest.embed import embed, missing_texts, serving_model
 from tasks.ingest.parse import ParserPool
 from tasks.ingest.publish import index, publish
@@ -78,16 +75,15 @@ def ingest(
     """
     settings = current()
     embedder = _embedder()  # takes a moment, which whoever holds the source should not
-    with _explained(), connect(settings, autocommit=True) as connection:
+    with explained(), connect(settings, autocommit=True) as connection:
         source = register_source(connection, Path(folder), collection, language, readers)
         with hold(connection, "ingest", source.id) as held:
             if not held:
-                holder = f"{source.root} is held by {running_since(connection, source.id)}"
-                if _is_deployed():  # the other one does the work: nothing failed
-                    return Cancelled(message=holder)  # type: ignore[return-value]
-                raise Retryable(
-                    holder, "Wait until that run ends; one run a source works at a time."
+                ended: dict[str, Any] = stand_back(
+                    f"{source.root} is held by {running_since(connection, source.id)}",
+                    "Wait until that run ends; one run a source works at a time.",
                 )
+                return ended
             model_id = serving_model(connection, embedder)
             run = start_run(connection, source.id, model_id)
             # Leaving a runner waits for its batches: what ends the run is written down before.
@@ -110,23 +106,6 @@ def ingest(
     return report.as_json()
 
 
-def _is_deployed() -> bool:
-    """Whether this is a deployment's run: neither a command's nor a part of another flow's."""
-    return bool(deployment.id and not flow_run.parent_flow_run_id)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Say in words what the database did to the run."""
-    try:
-        yield
-    except (OperationalError, ReadOnlySqlTransaction) as error:
-        raise Retryable(
-            f"The database failed while the run went on: {' '.join(str(error).split())}",
-            "See to it, then run again; what was done is kept.",
-        ) from error
-
-
 def _end_soon() -> None:
     """End this process, which was told to end, though it and its threads wait for others.
 
@@ -139,11 +118,6 @@ def _end_soon() -> None:
 
 def _batch_name() -> str:
     return f"ingest {len(task_run.parameters['document_ids'])} files"
-
-
-def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Retry only what says that it may pass by itself."""
-    return isinstance(state.result(raise_on_failure=False), Retryable)
 
 
 @task(name="scan", task_run_name="scan {root}")

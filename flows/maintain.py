@@ -13,14 +13,15 @@ from psycopg import Connection
 from pydantic import Field
 
 from flows.differences import differences
-from flows.ingest import ingest, may_pass
+from flows.ingest import ingest
 from flows.pages import name_run
+from flows.trouble import explained, may_pass, stand_back
 from tasks.conversations.forget import expire as expire_conversations
 from tasks.database import connect, hold
 from tasks.datasets.stale import remove_stale
 from tasks.datasets.versions import sweep_examples
 from tasks.embedders import open_embedder
-from tasks.errors import OpenbookError, Retryable
+from tasks.errors import OpenbookError
 from tasks.ingest.embed import embed, serving_model
 from tasks.ingest.publish import index
 from tasks.ingest.runs import sources
@@ -61,9 +62,16 @@ def maintain(
     """
     settings = current()
     days = settings.retention_days if retention_days is None else retention_days
-    with connect(settings, autocommit=True) as connection, hold(connection, "maintain") as held:
+    with (
+        explained(),
+        connect(settings, autocommit=True) as connection,
+        hold(connection, "maintain") as held,
+    ):
         if not held:
-            raise Retryable("Another maintenance is at work", "Wait until it ends.")
+            ended: dict[str, Any] = stand_back(
+                "Another maintenance is at work", "Wait until it ends."
+            )
+            return ended
         removed = {
             **asdict(sweep(connection, timedelta(days=days), timedelta(days=grace_days))),
             **asdict(expire(connection, timedelta(days=days))),
@@ -101,7 +109,7 @@ def verify_book() -> tuple[list[Finding], list[str]]:
 
     What was found, and what could not be mended.
     """
-    with connect(current(), autocommit=True) as connection:
+    with explained(), connect(current(), autocommit=True) as connection:
         return mend(connection, differences(connection, current()))
 
 

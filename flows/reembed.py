@@ -14,10 +14,10 @@ from prefect import flow, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from pydantic import Field
 
-from flows.ingest import may_pass
+from flows.trouble import explained, may_pass, stand_back
 from tasks.database import connect, hold
 from tasks.embedders import open_embedder
-from tasks.errors import Fatal, Retryable
+from tasks.errors import Fatal
 from tasks.ingest.embed import add_model, embed
 from tasks.settings import current
 from tasks.upkeep.models import (
@@ -44,11 +44,14 @@ def reembed(
     """
     settings = current()
     embedder = open_embedder(settings)
-    with connect(settings, autocommit=True) as connection:
+    with explained(), connect(settings, autocommit=True) as connection:
         model_id = add_model(connection, embedder)
         with hold(connection, "reembed", model_id) as held:
             if not held:
-                raise Retryable(f"Another run embeds with {embedder.name}", "Wait until it ends.")
+                ended: dict[str, Any] = stand_back(
+                    f"Another run embeds with {embedder.name}", "Wait until it ends."
+                )
+                return ended
             price = estimate(connection, embedder.name, embedder.usd_per_million_tokens)
             if max_usd is not None and price.usd > max_usd:
                 raise Fatal(

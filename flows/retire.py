@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from flows.events import MODEL_RETIRES, tell
+from flows.trouble import explained
 from tasks.database import connect
 from tasks.settings import current
 from tasks.training.hosted.retirements import retirements
@@ -27,7 +28,7 @@ def retire_watch(
         warn_days: How long before a model's end it is told.
     """
     settings = current()
-    with closing(connect(settings, autocommit=True)) as connection:
+    with explained(), closing(connect(settings, autocommit=True)) as connection:
         names = {
             name
             for model in chat_models(connection)

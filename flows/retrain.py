@@ -21,8 +21,8 @@ from psycopg import Connection
 from pydantic import Field
 
 from flows.events import MODEL_PROMOTED, tell
-from flows.ingest import may_pass
 from flows.retrain_steps import STEPS
+from flows.trouble import explained, may_pass, stand_back
 from tasks.database import connect, hold
 from tasks.datasets.due import due
 from tasks.datasets.read_spec import read_spec
@@ -74,11 +74,15 @@ def retrain(
     """
     path = str(Path(spec).absolute())
     with (
+        explained(),
         closing(connect(current(), autocommit=True)) as connection,
         hold(connection, "retrain", ANSWER) as held,
     ):
         if not held:
-            raise Retryable("Another run retrains already", "Wait until it ends.")
+            ended: dict[str, Any] = stand_back(
+                "Another run retrains already", "Wait until it ends."
+            )
+            return ended
         cycle = open_cycle(connection, ANSWER)
         if cycle is None:
             changes = {"backend": backend, "base": base, "max_usd": max_usd, "approve": approve}
