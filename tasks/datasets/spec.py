@@ -145,7 +145,13 @@ class Spec:
 
     @cached_property
     def sha256(self) -> bytes:
-        """The identity of the recipe, whatever the order and spelling of its file."""
+        """The identity of the recipe, whatever the order and spelling of its file.
+
+        What can be said since only later makes no other recipe of one that does not say it.
+        """
+        said = self.as_json()
+        if self.trigger.min_judgements == Trigger().min_judgements:
+            del said["trigger"]["min_judgements"]
         return hashlib.sha256(
-            json.dumps(self.as_json(), sort_keys=True, separators=(",", ":")).encode()
+            json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
         ).digest()
