@@ -23,6 +23,7 @@ select c.id as conversation_id, c.tags, c.user_pseudonym, not ({within}) as gene
        coalesce(c.user_pseudonym, c.external_id, encode(c.identity_hash, 'hex'), c.id::text) as split_group,
        c.first_group, coalesce(j.ups, 0) as ups, coalesce(j.downs, 0) as downs, j.score,
        k.corrections is not null as corrected,
+       exists (select from openbook.answers a where a.conversation_id = c.id) as own,
        sha256(convert_to(
            extract(epoch from c.changed_at) || coalesce(chr(31) || k.corrections, ''), 'UTF8')) as state
 from openbook.conversations c

@@ -23,7 +23,7 @@ with groups as materialized (
 )
 select (row_number() over (order by e.sha256, c.split_group, e.conversation_id))::integer as ordinal,
        e.id as example_id, e.conversation_id, e.sha256, e.text_sha256, e.tokens, e.turns, e.language,
-       e.flags, c.tags, c.user_pseudonym, c.general, c.ups, c.downs, c.score, c.corrected,
+       e.flags, c.tags, c.user_pseudonym, c.general, c.ups, c.downs, c.score, c.corrected, c.own,
        p.split, coalesce(o.split, p.split) as other_split, p.moved or coalesce(o.moved, false) as moved
 from chosen c
 join placed p on p.conversation_id = c.conversation_id

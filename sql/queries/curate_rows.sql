@@ -22,7 +22,7 @@ select o.ordinal, o.example_id, o.conversation_id, o.sha256, o.text_sha256, o.to
              or o.tokens not between %(min_tokens)s and %(max_tokens)s
              or o.turns < %(min_turns)s then 'quality'
            when o.downs > 0 and %(exclude_negative)s
-             or o.ups = 0 and not o.corrected and %(require_positive)s
+             or o.ups = 0 and not o.corrected and (%(require_positive)s or o.own and %(exclude_own)s)
              or coalesce(o.score, 0) < %(min_score)s::double precision then 'feedback'
            when o.golden or o.split = 'train' and o.overlap >= %(test_share)s then 'decontamination'
            when o.moved or o.split <> o.owner or o.split <> o.other_split then 'split'
@@ -40,6 +40,8 @@ select o.ordinal, o.example_id, o.conversation_id, o.sha256, o.text_sha256, o.to
            when o.turns < %(min_turns)s then 'too few answers'
            when o.downs > 0 and %(exclude_negative)s then 'negative feedback'
            when o.ups = 0 and not o.corrected and %(require_positive)s then 'no positive feedback'
+           when o.ups = 0 and not o.corrected and o.own and %(exclude_own)s
+               then 'our own answer, which nobody judged'
            when coalesce(o.score, 0) < %(min_score)s::double precision then 'score too low'
            when o.golden then 'shares words with a golden question'
            when o.split = 'train' and o.overlap >= %(test_share)s

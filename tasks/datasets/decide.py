@@ -96,6 +96,9 @@ def decide(
             "min_turns": spec.quality.min_turns,
             "exclude_negative": spec.quality.exclude_negative and spec.kind != "preference",
             "require_positive": spec.quality.require_positive,
+            # A pair was judged by itself; of what a model writes anew, the question alone is taken.
+            "exclude_own": spec.kind == "sft"
+            or (spec.kind == "raft" and spec.raft.answers == "log"),
             "min_score": spec.quality.min_score,
             "test_share": spec.decontaminate.test_share or 2.0,
         },

@@ -335,3 +335,17 @@ def test_a_dataset_has_one_kind(log: Log) -> None:
     log.curate()
     with pytest.raises(Rejected, match="is of kind sft"):
         log.curate(kind="preference")
+
+
+def test_what_openbook_answered_itself_is_taken_where_somebody_liked_it(log: Log) -> None:
+    liked, unjudged = (log.say(log.text(), log.text()) for _ in range(2))
+    for one in (liked, unjudged):
+        log.connection.execute(
+            "insert into answers (conversation_id, ordinal, collection, strategy, outcome)"
+            " values (%s, 1, 'default', 'none', 'answered')",
+            [one],
+        )
+    log.judge(liked, "thumb", 1)
+    log.curate()
+    assert log.fate(unjudged) == "our own answer, which nobody judged"
+    assert liked in log.splits()
