@@ -38,6 +38,10 @@ SECTIONS = {
 """The commands as `openbook --help` lists them."""
 
 
+_ASKED = {"query", "question"}
+"""Arguments that are words, of which the first may begin with -."""
+
+
 class _Listed(click.Group):
     """Lists its commands with the whole first sentence of each, cut nowhere."""
 
@@ -66,6 +70,14 @@ class _Openbook(_Listed):
                 print_json({"error": error.message, "remedy": error.remedy or None})
             tell(error)
             ctx.exit(FAILED)
+        except click.NoSuchOption as error:
+            if error.ctx is not None and _ASKED & {one.name for one in error.ctx.command.params}:
+                raise click.NoSuchOption(
+                    error.option_name,
+                    f"{error.message} Words that begin with - stand behind --: -- '-water'.",
+                    ctx=error.ctx,
+                ) from None
+            raise
         except UnicodeEncodeError as error:
             raise click.UsageError(f"{error.object!r} is not valid UTF-8.") from None
 

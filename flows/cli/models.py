@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from getpass import getuser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from flows.cli.group import as_json, main, on_prefect, print_json
 from tasks.settings import current
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from tasks.training.registry import Registered
 
 
 @main.group(invoke_without_command=True)
@@ -95,7 +101,7 @@ def register_model(name: str, model: str, url: str | None, base: str | None, as_
     """
     from tasks.answer.offline import OFFLINE
     from tasks.database import connect
-    from tasks.training.registry import Candidate, find_model, place, register
+    from tasks.training.registry import Candidate, place, register
 
     if url is not None and url != OFFLINE and not url.startswith(("http://", "https://")):
         raise click.BadParameter(
@@ -111,7 +117,7 @@ def register_model(name: str, model: str, url: str | None, base: str | None, as_
         raise click.UsageError("--base is for a new model; NAME@VERSION has its own.")
     with connect(current()) as connection:
         known = (
-            find_model(connection, name)
+            _placed(connection, name)
             if "@" in name
             else register(connection, Candidate(name, base or model))
         )
@@ -120,6 +126,20 @@ def register_model(name: str, model: str, url: str | None, base: str | None, as_
         print_json(registered.as_json())
     else:
         click.echo(f"{registered.called}: {registered.stage}, asked as {model}")
+
+
+def _placed(connection: Connection, name: str) -> Registered:
+    from tasks.errors import Fatal
+    from tasks.training.registry import find_model
+
+    try:
+        return find_model(connection, name)
+    except Fatal as unknown:
+        raise Fatal(
+            unknown.message,
+            f"One that was not trained here becomes the next version of {name.partition('@')[0]} "
+            "when its NAME is given without @VERSION.",
+        ) from None
 
 
 @models.command("ends")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,8 @@ from flows.cli.group import FAILED, as_json, main, on_prefect, print_json
 from tasks.settings import current
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from tasks.upkeep.verify import Finding
 
 
@@ -47,6 +50,7 @@ def forget(
 
     settings = current()
     with connect(settings) as connection:
+        lying = _still_there(connection, paths)
         removals = {path: asdict(remove(connection, path)) for path in paths}
         for user in users:
             erasure = forget_user(connection, pseudonyms(settings), user)
@@ -55,6 +59,8 @@ def forget(
             erasure = forget_conversation(connection, pseudonyms(settings), name)
             removals[f"conversation {name}"] = asdict(erasure)
         removed, left = remove_stale(connection, settings)
+    for file in lying:
+        click.echo(f"{file} still lies there: delete it, or the next run reads it again.", err=True)
     if as_json:
         elsewhere = [asdict(one) for one in left]
         print_json({"removed": removals, "exports": removed, "elsewhere": elsewhere})
@@ -72,6 +78,17 @@ def forget(
         )
     if left:
         sys.exit(FAILED)
+
+
+def _still_there(connection: Connection, paths: tuple[str, ...]) -> list[Path]:
+    """The files and folders in the sources that these paths name."""
+    from tasks.ingest.runs import sources
+
+    roots = [Path(source.root) for source in sources(connection)]
+    meant = [root / path for path in paths for root in roots]
+    meant += [Path(path).absolute() for path in paths]
+    inside = [path for path in meant if any(path.is_relative_to(root) for root in roots)]
+    return [path for path in dict.fromkeys(inside) if path.exists()]
 
 
 @main.command()

@@ -151,7 +151,8 @@ begin
     order by p.id desc
     limit 1;
     if not found then
-        raise exception 'no promotion of % is known', task using hint = 'See: select * from analytics.promotions.';
+        raise exception 'no promotion let answer what answers now, so that there is nothing before it'
+            using hint = 'Let another answer with: openbook promote MODEL. See analytics.promotions.';
     end if;
     return openbook.change_serving(task, came.previous_id, expected, 'rollback', null, reason);
 end

@@ -117,7 +117,7 @@ def test_one_model_serves_and_the_one_before_it_can_serve_again(connection: Conn
     assert serving_name(connection) == "helm@1"
     rollback(connection, one.id)
     assert serving(connection) is None
-    with pytest.raises(Fatal, match="no promotion"):
+    with pytest.raises(Fatal, match="nothing before it"):
         rollback(connection, None)
     assert [
         row[0] for row in connection.execute("select action from analytics.promotions order by 1")
