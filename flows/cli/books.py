@@ -51,12 +51,14 @@ def ingest(
     folder that cannot be used is named with the reason, and the others go on.
     """
     from flows import show
+    from tasks.ingest.runs import existing_folder
 
     folders = paths or known_folders()
     reports: list[dict[str, Any]] = []
     failures: list[dict[str, str | None]] = []
     for folder in folders:
         try:
+            existing_folder(folder)  # said before a Prefect server is started
             with on_prefect(), show.progress(quiet=as_json):
                 from flows.ingest import ingest as ingest_flow
 

@@ -40,14 +40,16 @@ def curate(spec: str, what: str | None, plan: bool, if_due: bool, as_json: bool)
     if what is not None:
         _explain(what, as_json)
         return
+    from tasks.datasets.read_spec import read_spec
+
+    described = read_spec(Path(spec))  # what is wrong is said before a Prefect server is started
     if plan:
         from tasks.database import connect
         from tasks.datasets.curate import curate as make_version
-        from tasks.datasets.read_spec import read_spec
 
         settings = current()
         with connect(settings) as connection:
-            report = make_version(connection, read_spec(Path(spec)), settings, plan=True).as_json()
+            report = make_version(connection, described, settings, plan=True).as_json()
     else:
         with on_prefect():
             from flows.curate import curate as flow

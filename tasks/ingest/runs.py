@@ -99,6 +99,14 @@ class Published:
     chunks: int
 
 
+def existing_folder(path: Path) -> Path:
+    """The folder's own path, without links. Raises Fatal for one that does not exist."""
+    folder = path.expanduser().resolve()
+    if not folder.is_dir():
+        raise Fatal(f"{folder} is not a folder", "Give the path of an existing folder.")
+    return folder
+
+
 def register_source(
     connection: Connection,
     root: Path,
@@ -112,9 +120,7 @@ def register_source(
     and English. Raises Fatal for a folder that does not exist, lies in another source (or holds
     one), or is of another collection or language, and for an unknown language.
     """
-    root = root.expanduser().resolve()
-    if not root.is_dir():
-        raise Fatal(f"{root} is not a folder", "Give the path of an existing folder.")
+    root = existing_folder(root)
     parameters = {
         "root": str(root),
         "name": root.name or "root",
