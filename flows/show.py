@@ -88,12 +88,19 @@ def hits(
         near = (around or {}).get(hit.chunk_id, ())
         for each in near:
             if each.distance < 0:
-                console.print(Padding(Text(_excerpt(each.text), style="dim"), (0, 0, 0, 4)))
+                _print_near(each)
         console.print(Padding(Text(_excerpt(hit.text)), (0, 0, 0, 4)))
         for each in near:
             if each.distance > 0:
-                console.print(Padding(Text(_excerpt(each.text), style="dim"), (0, 0, 0, 4)))
+                _print_near(each)
         console.print()
+
+
+def _print_near(near: Neighbour) -> None:
+    """A chunk before (-1, -2 …) or after (+1, +2 …) the hit, told from it by that number."""
+    console.print(
+        Padding(Text(f"({near.distance:+d}) {_excerpt(near.text)}", style="dim"), (0, 0, 0, 4))
+    )
 
 
 def explanation(found: Explanation) -> None:

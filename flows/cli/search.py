@@ -108,6 +108,8 @@ def search(
             connection=connection,
         )
         around = _around(connection, found, neighbours)
+        if not as_json and _is_default("collection"):
+            _tell_of_others(connection, collection)
         if not found:
             _tell_why_nothing(connection, collection, parse_filter(filter_text), where)
     _tell(query, found, around, as_json=as_json)
@@ -223,6 +225,23 @@ def _tell(
         if (near := around.get(value["chunk_id"])) is not None:
             value["neighbours"] = [asdict(each) for each in near]
     print_json(values)
+
+
+def _is_default(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.DEFAULT
+
+
+def _tell_of_others(connection: Connection, collection: str) -> None:
+    """The other collections that hold documents, where this one was not chosen but has some too."""
+    from tasks.ingest.runs import sources
+
+    filled = {source.collection for source in sources(connection)}
+    if collection in filled and (others := sorted(filled - {collection})):
+        click.echo(
+            f"Searched {collection} alone; --collection takes another: {', '.join(others)}.",
+            err=True,
+        )
 
 
 def _tell_why_nothing(

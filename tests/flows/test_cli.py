@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from click import Command, Group
 from click.testing import CliRunner, Result
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from psycopg.conninfo import make_conninfo
 
 from flows.cli import main
 from flows.cli.group import SECTIONS
+from flows.server import server_url
+from tasks.settings import current
 from tests.book import Book
 
 TIDES = (
@@ -187,6 +190,16 @@ def test_a_search_where_no_documents_are_says_where_some_are(book: Book) -> None
     assert "There are: default, sea." in openbook("search", "tide", "--collection", "no").stderr
 
 
+def test_a_search_that_chose_no_collection_says_which_others_there_are(book: Book) -> None:
+    for collection in ("default", "sea"):
+        book.write(f"{collection}/tides.md", TIDES)
+        as_json("ingest", str(book.drop / collection), "--collection", collection)
+    hint = "Searched default alone; --collection takes another: sea."
+    assert hint in openbook("search", "tide").stderr
+    assert hint not in openbook("search", "tide", "--json").stderr
+    assert hint not in openbook("search", "tide", "--collection", "default").stderr
+
+
 def test_a_time_that_is_not_kept_or_still_to_come_is_said(book: Book) -> None:
     before = openbook("search", "tide", "--as-of", "2001-01-01", "--json")
     assert (json.loads(before.stdout), before.exit_code) == ([], 0)
@@ -220,6 +233,8 @@ def test_search_goes_on_from_a_hit(book: Book) -> None:
     )
     assert hit["path"] == "sea/tides.md"
     assert [near["distance"] for near in hit["neighbours"]] == [1]
+    around = openbook("search", "spring tide", "-k", "1", "--neighbours", "1").stdout
+    assert "\n    (+1) " in around
     assert as_json("search", "tide", "--mode", "keyword", "-k", "1", "--page", "2")[0]["rank"] == 2
     assert as_json("search", "tide", "--as-of", "2001-01-01") == []
     assert openbook("search", "tide", "--as-of", "soon").exit_code == 2
@@ -244,7 +259,7 @@ def test_a_question_about_a_document_that_is_not_there_is_named(book: Book, tmp_
     book.ingest()
     file = tmp_path / "golden.yaml"
     file.write_text(
-        "- {question: When?, sources: [tides.md]}\n- {question: Why?, sources: [tide.md]}\n"
+        "- {question: When, sources: [tides.md]}\n- {question: Why, sources: [tide.md]}\n"
     )
     into = ("--set", "sea", "--collection", "default")
     assert as_json("golden", "import", str(file), *into)["unknown_sources"] == ["tide.md"]
@@ -285,6 +300,23 @@ def test_an_error_is_a_sentence_and_the_exit_code_is_1(book: Book) -> None:
     assert "is not a folder" in json.loads(result.stdout)["error"]
     assert "Traceback" not in result.output
     assert openbook("ingest").exit_code == 1  # no folder is known yet
+
+
+def test_wrong_arguments_are_told_before_a_prefect_server_starts(
+    book: Book, tmp_path: Path
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("name: x\nkin: sft\n")
+    with temporary_settings({PREFECT_API_URL: None}):
+        assert "is not a folder" in openbook("ingest", str(tmp_path / "absent")).stderr
+        assert "unknown key 'kin'" in openbook("curate", str(spec)).stderr
+        assert server_url(current()) is None
+
+
+def test_errors_name_the_way_out(book: Book) -> None:
+    assert "stand behind --" in openbook("search", "-water warranty").stderr
+    asked = ("models", "register", "small@1", "--model", "m", "--url", "http://127.0.0.1:9/v1")
+    assert "the next version of small" in openbook(*asked).stderr
 
 
 @pytest.mark.parametrize(
@@ -360,7 +392,9 @@ def test_the_other_commands_answer_programs_too(book: Book) -> None:
     assert as_json("verify") == {"mended": {}, "failed": [], "found": {}}
     assert as_json("migrate", "--check") == {"pending": []}
     assert as_json("migrate")["applied"] == []
-    assert as_json("forget", "tides.md")["removed"]["tides.md"]["documents"] == 1
+    forgotten = openbook("forget", "tides.md", "--json")
+    assert json.loads(forgotten.stdout)["removed"]["tides.md"]["documents"] == 1
+    assert f"{book.drop / 'tides.md'} still lies there" in forgotten.stderr
     assert openbook("sql", "--dsn").output.strip() == book.settings.database_url
 
 
