@@ -207,6 +207,38 @@ def test_a_part_that_is_killed_is_started_again(up: Up, part: str) -> None:
     assert wait_for(lambda: fetch_or_none(f"{up.prefect()}/health"))
 
 
+@pytest.mark.faults
+def test_a_prefect_server_whose_port_was_taken_is_found_at_its_new_one(up: Up) -> None:
+    before, worker = up.prefect(), up.pid("up/worker")
+    os.kill(up.pid("prefect/server"), signal.SIGKILL)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        wait_for(lambda: taken(other, int(before.split(":")[2].split("/")[0])))
+        other.listen()
+        wait_for(lambda: up.prefect() != before and up.pid("up/worker") != worker)
+        (up.drop / "moved.md").write_text("The harbour master moved.\n")
+        wait_for(lambda: up.finds("harbour master"))
+        (one,) = wait_for(lambda: online(up))
+    assert one["status"] == "ONLINE"
+
+
+def taken(other: socket.socket, port: int) -> bool:
+    try:
+        other.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
+def online(up: Up) -> list[dict[str, Any]]:
+    """The workers that the server knows as online."""
+    try:
+        workers = fetch(f"{up.prefect()}/work_pools/openbook/workers/filter", {})
+    except OSError:
+        return []
+    return [one for one in workers if one["status"] == "ONLINE"]
+
+
 def fetch_or_none(url: str) -> Any:
     try:
         return fetch(url)
