@@ -13,7 +13,8 @@ from pydantic import Field
 from flows.events import MODEL_RETIRES, tell
 from flows.trouble import explained
 from tasks.database import connect
-from tasks.settings import current
+from tasks.endpoint import OPENAI_URL
+from tasks.settings import Settings, current
 from tasks.training.hosted.retirements import retirements
 from tasks.training.registry import Registered, chat_models, note_retirements
 
@@ -33,7 +34,7 @@ def retire_watch(
             name
             for model in chat_models(connection)
             for name in (model.endpoint_model, model.base)
-            if name is not None and model.artifact is None
+            if name is not None and _is_asked_there(model, settings)
         }
         days = retirements(settings, sorted(names)) if names else {}
         news = {model.id for model in note_retirements(connection, days)}
@@ -66,6 +67,13 @@ def retire_watch(
             for model in ending
         ],
     }
+
+
+def _is_asked_there(model: Registered, settings: Settings) -> bool:
+    """Whether the provider has the model: what runs here, or elsewhere, is not for it to end."""
+    url = model.endpoint_url or settings.answer_url or OPENAI_URL
+    provider = settings.train_url or OPENAI_URL
+    return model.artifact is None and url.rstrip("/") == provider.rstrip("/")
 
 
 def _page(ending: list[Registered]) -> str:

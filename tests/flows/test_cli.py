@@ -313,6 +313,14 @@ def test_wrong_arguments_are_told_before_a_prefect_server_starts(
         assert server_url(current()) is None
 
 
+def test_no_provider_is_asked_when_it_ends_a_model_that_another_serves(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    as_json("models", "register", "own", "--model", "m", "--url", "http://127.0.0.1:9/v1")
+    assert as_json("models", "ends")["ending"] == []
+
+
 def test_errors_name_the_way_out(book: Book) -> None:
     assert "stand behind --" in openbook("search", "-water warranty").stderr
     asked = ("models", "register", "small@1", "--model", "m", "--url", "http://127.0.0.1:9/v1")
