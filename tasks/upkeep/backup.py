@@ -20,7 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from psycopg import Connection
-from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedTable
+from psycopg.errors import (
+    DuplicateObject,
+    InsufficientPrivilege,
+    InvalidSchemaName,
+    UndefinedTable,
+)
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
@@ -198,8 +203,11 @@ def _place(path: Path, content: bytes) -> Path | None:
 def _admit(connection: Connection, login: str, roles: list[str]) -> bool:
     """Make the login where it is missing, without a password, and a member of its roles."""
     try:
-        if not connection.execute("select from pg_roles where rolname = %s", [login]).fetchone():
-            connection.execute(SQL("create role {} login").format(Identifier(login)))
+        known = connection.execute("select from pg_roles where rolname = %s", [login]).fetchone()
+        if known is None:
+            # Of two restores at the same time on one server, the other may make it first.
+            with suppress(DuplicateObject), connection.transaction():
+                connection.execute(SQL("create role {} login").format(Identifier(login)))
         for role in roles:
             connection.execute(SQL("grant {} to {}").format(Identifier(role), Identifier(login)))
     except InsufficientPrivilege:

@@ -236,8 +236,8 @@ def test_hidden_rows_leave_no_trace_in_the_hits(house: Shelf, enter: Enter) -> N
 def test_functions_with_their_owners_rights_are_the_engines_and_read_no_foreign_names(
     connection: Connection,
 ) -> None:
-    """Those that make or drop parts of tables are their owner's, and for who ingests alone."""
-    makers = {"add_model", "index_embeddings", "drop_model", "expire"}
+    """Those that make, drop or forget what others own are their owner's, for who ingests alone."""
+    makers = {"add_model", "index_embeddings", "drop_model", "expire", "forget_queries"}
     rows = connection.execute(
         "select proname, pg_get_userbyid(proowner), proconfig from pg_proc"
         " where prosecdef and pronamespace not in ('pg_catalog'::regnamespace)"

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flows.curate import curate
 from flows.differences import differences
@@ -117,6 +117,21 @@ def test_a_backup_restored_elsewhere_is_the_same_book(
     assert again.ingest()["embedded"] == 0
     version = curate(spec=str(tmp_path / "support.yaml"))
     assert (version["version"], version["created"]) == (1, False)
+
+
+def test_a_login_that_is_there_keeps_its_rights(
+    small: Settings, other: Settings, tmp_path: Path
+) -> None:
+    name = str(conninfo_to_dict(str(small.database_url))["dbname"]) + "_ben"
+    with psycopg.connect(str(small.database_url), autocommit=True) as connection:
+        connection.execute(f"create role {name} login; grant openbook_analyst to {name}")
+        try:
+            back_up(small, tmp_path / "book.zip")
+            assert restore(other, tmp_path / "book.zip").logins_missing == ()
+            with psycopg.connect(make_conninfo(str(other.database_url), user=name)) as analyst:
+                assert analyst.execute("table analytics.documents").fetchall() == []
+        finally:
+            connection.execute(f"drop role {name}")
 
 
 def test_rights_come_back_with_the_book(small: Settings, other: Settings, tmp_path: Path) -> None:
