@@ -1,7 +1,7 @@
 """Killed at any boundary, a run leaves a sound book that the next run brings in step.
 
 The k-th child kills itself with SIGKILL at its k-th boundary (see `boundaries`), for k = 1, 2 …
-until a run passes its end. `make test` takes a stride of them, `make faults` all.
+until a run passes its end. `make test` takes a few of them, `make faults` all.
 
 A text is bought at most once, and once more for a crash if it was under way then: each of the
 batches at work buys a slice of texts, 256 at most, between two commits.
@@ -30,7 +30,9 @@ def _shares() -> list[object]:
 
 
 @pytest.mark.parametrize("share", _shares())
-@pytest.mark.parametrize("history", ["the first run", "a later run"])
+@pytest.mark.parametrize(
+    "history", [pytest.param("the first run", marks=pytest.mark.faults), "a later run"]
+)
 def test_a_killed_run_leaves_a_sound_book_that_the_next_one_brings_in_step(
     history: str, share: int, lab: Lab, copies: Copies, record_property: pytest.RecordProperty
 ) -> None:

@@ -70,6 +70,7 @@ def proxied(lab: Lab) -> Iterator[tuple[SilentProxy, dict[str, str]]]:
     shutil.rmtree(short)
 
 
+@pytest.mark.faults
 def test_a_connection_that_goes_silent_keeps_no_run_from_ending_when_it_is_told_to(
     lab: Lab, proxied: tuple[SilentProxy, dict[str, str]]
 ) -> None:
@@ -133,6 +134,7 @@ def own_server(lab: Lab) -> Iterator[Lab]:
     shutil.rmtree(settings.home)
 
 
+@pytest.mark.faults
 def test_a_server_that_stops_at_once_in_the_middle_is_started_again(own_server: Lab) -> None:
     lab = own_server
     expected = lab.fall_behind()

@@ -50,6 +50,7 @@ def test_an_endpoint_that_recovers_is_waited_for(
     lab.assert_equals(expected)
 
 
+@pytest.mark.faults
 def test_an_endpoint_that_is_down_fails_the_run_and_loses_nothing(lab: Lab) -> None:
     folder.begin(lab.drop)
     lab.endpoint.then(endpoint.changed(endpoint.encoded), *[endpoint.status(503)] * 200)
@@ -64,6 +65,7 @@ def test_an_endpoint_that_is_down_fails_the_run_and_loses_nothing(lab: Lab) -> N
     assert not bought_twice(lab)
 
 
+@pytest.mark.faults
 def test_a_key_without_quota_fails_the_run_at_once(lab: Lab) -> None:
     folder.begin(lab.drop)
     lab.endpoint.then(*[endpoint.no_quota] * 20)

@@ -11,7 +11,7 @@ from tasks.ingest import embed
 from tests.faults import folder
 from tests.faults.conftest import Copies, Lab
 
-_STRIDE = 40
+_STRIDE = 80
 _IN_EVERY_RUN = 10
 _SECOND = "text-embedding-3-small@64"
 _ENVIRONMENT = {"OPENBOOK_EMBEDDING_DIMENSIONS": "64"}
