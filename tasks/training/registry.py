@@ -20,6 +20,7 @@ from tasks.errors import Fatal, OpenbookError, Rejected, Retryable
 from tasks.records import ChatModel
 from tasks.settings import Settings
 from tasks.training.local.artifact import check
+from tasks.training.local.examples import sha256_of
 
 ANSWER = "answer"
 """The task of the models that `openbook answer` asks."""
@@ -131,7 +132,8 @@ def place(connection: Connection, model: Registered, name: str, url: str | None)
     A name that is a file's absolute path is remembered with the sha256 of the file.
     """
     file = Path(name)
-    sha256 = hashed(file) if file.is_absolute() and file.is_file() else None
+    is_file = file.is_absolute() and file.is_file()
+    sha256 = bytes.fromhex(sha256_of(file)) if is_file else None
     with connection.transaction():
         connection.execute(
             "update openbook.chat_models"
@@ -264,7 +266,8 @@ def rollback(
 def check_artifact(model: Registered) -> None:
     """Raise Fatal where the adapter on this machine is not the one that was registered."""
     file = Path(model.endpoint_model or "")
-    if model.served_sha256 is not None and file.is_file() and hashed(file) != model.served_sha256:
+    served = model.served_sha256
+    if served is not None and file.is_file() and sha256_of(file) != served.hex():
         raise Fatal(
             f"{model.called} is not what was registered: {file} was altered since",
             f"Put the file back, or register it anew: openbook models register {model.called} "
@@ -293,12 +296,6 @@ def check_artifact(model: Registered) -> None:
             f"{model.called} is not what was registered: {altered.message}",
             "Put the folder back from a copy, or train it again.",
         ) from None
-
-
-def hashed(file: Path) -> bytes:
-    """The sha256 of the file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").digest()
 
 
 def _change(connection: Connection, statement: str, parameters: list[Any]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from tasks.errors import Rejected
 from tasks.training.backend import TrainingJob
+from tasks.training.local.examples import sha256_of
 
 _MANIFEST = "manifest.json"
 _KINDS = {"sft": ("sft", "raft"), "dpo": ("preference",)}
@@ -108,8 +108,7 @@ def _check_file(manifest: dict[str, Any], split: str, path: Path) -> TrainingFil
     if entry is None or entry["file"] != path.name:
         raise Rejected(f"the manifest beside {path} names no such {split} file", _ANEW)
     try:
-        with path.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         raise Rejected(f"{path} cannot be read: {error.strerror}", _ANEW) from None
     if found != entry["sha256"]:
