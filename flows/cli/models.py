@@ -167,8 +167,9 @@ def model_ends(as_json: bool) -> None:
 def promote(model: str, decision: int | None, reason: str | None, as_json: bool) -> None:
     """Let MODEL (NAME, or NAME@VERSION) answer from now on, in place of the one that does.
 
-    Refused for a model that is tainted, altered, not served, or shut down by its provider. With
-    --decision also where the gate did not let it pass, or another model serves since.
+    Refused for a model that is tainted, altered, shut down by its provider, or without a server
+    that was named for it; whether that server answers is not asked. With --decision also where the
+    gate did not let it pass, or another model serves since.
     """
     from tasks.database import connect
     from tasks.training.decisions import approve
